@@ -1,0 +1,183 @@
+"""Source, Sink and Split: what a format has to provide, and nothing about any one format."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+__all__ = ["Origin", "Part", "RecordBlock", "Sink", "Source", "Split"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """What one map task reads.
+
+    Attributes
+    ----------
+    index
+        Position among all splits of the job, from 0: the input order.
+    source
+        What people call the input: a path, a URL, ``"list"``, ``"DataFrame"``.
+    start, stop
+        Half-open range in ``unit``.
+    unit
+        ``"bytes"``, ``"rows"``, ``"row groups"`` or ``"files"``.
+    size_bytes
+        Bytes read, as stored (compressed files: compressed), or None if unknown.
+    fingerprint
+        What identifies the content's version (size and mtime, or an ETag); compared when the split is read.
+    payload
+        Whatever else the reader needs; it must pickle.
+    note
+        Why this could not be split further, in words, for the plan ("gzip cannot be split"); else empty.
+    """
+
+    index: int
+    source: str
+    start: int = 0
+    stop: int = 0
+    unit: str = "bytes"
+    size_bytes: int | None = None
+    fingerprint: tuple[Any, ...] | None = None
+    payload: Any = None
+    note: str = ""
+
+
+@dataclass(slots=True)
+class RecordBlock:
+    """Some consecutive records of a split.
+
+    Attributes
+    ----------
+    records
+        Python objects as the mapper gets them.
+    first
+        Where ``records[0]`` is: bytes from the start of the file where the source says so (text), else the
+        record's number within the split.
+    n_bytes
+        Input bytes that these records stand for, as stored or estimated; drives progress only.
+    """
+
+    records: list[Any]
+    first: int
+    n_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a record came from: ``source`` (a path, a URL), ``location`` ("line 7", "row 3"), ``offset``."""
+
+    source: str
+    location: str
+    offset: int | None
+
+
+class Source(ABC):
+    """Somewhere records come from. Instances are small, immutable and picklable; workers get a copy.
+
+    To add a format, implement :meth:`splits` and :meth:`read`, and run the contract suite
+    ``mrkernel.testing.SourceContract`` over it.
+
+    Attributes
+    ----------
+    record_name
+        What one record is called in messages: "line" or "row".
+    is_keyed
+        True if each row is a (key, value) pair from an earlier step, so that a mapper with two parameters fits.
+    """
+
+    record_name: str = "row"
+    is_keyed: bool = False
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What people call this input, short enough for one line, without secrets."""
+
+    @abstractmethod
+    def splits(self, chunk_bytes: int) -> list[Split]:
+        """Cut the input into splits of about ``chunk_bytes`` bytes each, in input order, ``index`` from 0.
+
+        Raises SourceError (or a subclass) when the input does not exist or cannot be listed. No record may
+        be lost or read twice whatever the size. An input without records gives no splits, or empty ones.
+        """
+
+    @abstractmethod
+    def read(self, split: Split) -> Iterator[pa.RecordBatch]:
+        """Record batches of one split, in input order, at most some MB each, all of one schema.
+
+        Raises SourceReadError with the file and the place for what cannot be parsed, and SourceChangedError
+        if the file is no longer what ``split.fingerprint`` says.
+        """
+
+    def read_records(self, split: Split) -> Iterator[RecordBlock]:
+        """The same content as Python objects; the default makes a ``dict`` of every row of :meth:`read`."""
+        first = 0
+        for batch in self.read(split):
+            if batch.num_rows:
+                yield RecordBlock(batch.to_pylist(), first, batch.nbytes)
+                first += batch.num_rows
+
+    def schema(self) -> pa.Schema | None:
+        """Columns of :meth:`read`, if they are known without reading everything; else None."""
+        return None
+
+    def size_bytes(self) -> int | None:
+        """Total bytes as stored, or None if unknown."""
+        return None
+
+    def locate(self, split: Split, block: RecordBlock, index: int) -> Origin:
+        """Where ``block.records[index]`` is, for messages and ``mr.context()``; may be slow, called rarely."""
+        row = block.first + index + (split.start if split.unit == "rows" else 0)
+        return Origin(source=split.source, location=f"{self.record_name} {row + 1}", offset=row)
+
+    def localized(self, directory: str) -> Source:
+        """A source that workers on this host can read, with in-memory data put in files under ``directory``.
+
+        Sources of files return themselves.
+        """
+        return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One piece of output, written under a temporary name and not yet visible."""
+
+    index: int
+    path: str
+    n_rows: int
+    n_bytes: int
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+class Sink(ABC):
+    """Somewhere a result goes, all or nothing: parts are written under temporary names, then committed once.
+
+    Until :meth:`commit` has returned a reader sees what was there before; afterwards the whole new output.
+    Run the contract suite ``mrkernel.testing.SinkContract`` over an implementation.
+    """
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What people call the target, without secrets."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """Raise TargetExistsError or SinkError if this could not be written; called before a job runs."""
+
+    @abstractmethod
+    def write_part(self, index: int, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Part:
+        """Write part ``index`` (its place in the result) under a temporary name in the target's file system."""
+
+    @abstractmethod
+    def commit(self, parts: Sequence[Part]) -> list[str]:
+        """Make the output visible and return the final paths. Removes every temporary name."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Remove every temporary name this sink has written; the target stays as it was."""
