@@ -38,8 +38,10 @@ def execute(source: Path, target: Path) -> nbformat.NotebookNode:
             _say(f"  cell {number:2} of {total}: {titles[cell_index]}")
 
     # Cells use paths relative to the notebook, as they do when a person opens it.
-    client = NotebookClient(notebook, timeout=600, kernel_name="python3",
-                            resources={"metadata": {"path": str(source.parent)}}, on_cell_execute=announce)  # fmt: skip
+    # The kernel's remark that its loopback sockets are not encrypted would be the first thing a newcomer reads.
+    client = NotebookClient(notebook, timeout=600, kernel_name="python3", on_cell_execute=announce,
+                            resources={"metadata": {"path": str(source.parent)}},
+                            extra_arguments=["--log-level=ERROR"])  # fmt: skip
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         client.execute()
