@@ -1,0 +1,61 @@
+"""The one style block, under one class, for JupyterLab, VS Code and bare HTML, in dark and light."""
+
+from __future__ import annotations
+
+__all__ = ["framed"]
+
+_COLOURS = {  # name: (JupyterLab's variable, VS Code's variable, light, dark)
+    "fg": ("--jp-content-font-color1", "--vscode-editor-foreground", "#1f2328", "#e6e6e6"),
+    "dim": ("--jp-content-font-color2", "--vscode-descriptionForeground", "#59636e", "#a0a8b0"),
+    "line": ("--jp-border-color2", "--vscode-panel-border", "#d1d9e0", "#4a4f55"),
+    "track": ("--jp-layout-color3", "--vscode-editorWidget-background", "#dfe3e8", "#3a3f45"),
+    "accent": ("--jp-brand-color1", "--vscode-progressBar-background", "#0969da", "#58a6ff"),
+    "good": ("--jp-success-color1", "--vscode-charts-green", "#1a7f37", "#3fb950"),
+    "bad": ("--jp-error-color1", "--vscode-errorForeground", "#cf222e", "#ff7b72"),
+    "mono": ("--jp-code-font-family", "--vscode-editor-font-family", "monospace", "monospace"),
+}
+
+
+def _variables(column: int) -> str:
+    return ";".join(f"--mr-{name}:var({c[0]},var({c[1]},{c[column]}))" for name, c in _COLOURS.items())
+
+
+_CSS = (
+    ".mrkernel{" + _variables(2) + "}"
+    "@media (prefers-color-scheme:dark){.mrkernel{" + _variables(3) + "}}"
+    """
+.mrkernel{color:var(--mr-fg);font-size:var(--jp-content-font-size1,13px);line-height:1.4;margin:2px 0 8px}
+.mrkernel{max-width:100%}
+.mrkernel p{margin:4px 0}
+.mrkernel .mr-dim{color:var(--mr-dim)}
+.mrkernel table{border-collapse:collapse;margin:4px 0;border:0;table-layout:auto;width:auto}
+.mrkernel table{font-size:inherit;color:inherit}
+.mrkernel table th,.mrkernel table td{padding:3px 12px 3px 0;border:0;text-align:left;vertical-align:baseline}
+.mrkernel table th,.mrkernel table td{white-space:nowrap;max-width:32em}
+.mrkernel table tbody tr,.mrkernel table tbody tr:nth-child(odd){background:transparent}
+.mrkernel table tbody tr:hover{background:transparent}
+.mrkernel table thead tr{border-bottom:1px solid var(--mr-line)}
+.mrkernel table thead th{font-weight:600;vertical-align:bottom}
+.mrkernel table tbody th{font-weight:600}
+.mrkernel table .mr-num{text-align:right;font-variant-numeric:tabular-nums}
+.mrkernel .mr-data tbody td{border-bottom:1px solid var(--mr-line);white-space:pre-wrap;overflow-wrap:anywhere}
+.mrkernel .mr-data td.mr-num{white-space:nowrap}
+.mrkernel .mr-data th small{display:block;font-weight:400;color:var(--mr-dim)}
+.mrkernel .mr-scroll{overflow-x:auto}
+.mrkernel summary{cursor:pointer}
+.mrkernel .mr-bar{width:160px;height:8px;border-radius:4px;background:var(--mr-track);overflow:hidden}
+.mrkernel .mr-bar>div{height:8px;background:var(--mr-accent)}
+.mrkernel .mr-bar.mr-finished>div{background:var(--mr-good)}
+.mrkernel .mr-bar.mr-failed>div{background:var(--mr-bad)}
+.mrkernel .mr-card{border-left:4px solid var(--mr-bad);padding:2px 0 2px 12px}
+.mrkernel pre{font-family:var(--mr-mono);font-size:var(--jp-code-font-size,13px);margin:6px 0;padding:0}
+.mrkernel pre{background:transparent;color:inherit;overflow-x:auto;white-space:pre}
+.mrkernel pre mark{background:transparent;color:var(--mr-bad);font-weight:700}
+.mrkernel code{font-family:var(--mr-mono);background:transparent;color:inherit;padding:0}
+"""
+)
+
+
+def framed(body: str, *, label: str) -> str:
+    """A fragment under the one class, with its style block; ``label`` names the region and is escaped already."""
+    return f'<div class="mrkernel" role="group" aria-label="{label}"><style>{_CSS}</style>{body}</div>'
