@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import pyarrow as pa
@@ -101,7 +102,7 @@ def describe_plot(axes: Axes) -> str:
 def figure_png(axes: Axes, *, dpi: int = 144) -> bytes:
     """The plot as a PNG with a transparent background; 144 dpi is twice the size it is shown at."""
     buffer = io.BytesIO()
-    axes.figure.savefig(buffer, format="png", dpi=dpi, transparent=True)
+    _save(axes, buffer, format="png", dpi=dpi)
     return buffer.getvalue()
 
 
@@ -111,8 +112,15 @@ def figure_svg(axes: Axes) -> str:
 
     buffer = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": "mrkernel"}):
-        axes.figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+        _save(axes, buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue()
+
+
+def _save(axes: Axes, buffer: io.BytesIO | io.StringIO, **options: Any) -> None:
+    with warnings.catch_warnings():
+        # A key in a script that no installed font has is drawn as boxes; the user cannot do anything about it here.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        axes.figure.savefig(buffer, transparent=True, **options)
 
 
 def _axes() -> Axes:

@@ -74,7 +74,7 @@ def test_wrong_options_are_refused():
 
 
 def test_hostile_keys_are_drawn_as_they_are():
-    table = pa.table({"key": ["$\\frac{", "a\x00b", "<img src=x>", "x" * 90], "value": [4, 3, 2, 1]})
+    table = pa.table({"key": ["$\\frac{", "a\x00b", "<img src=x>日本", "x" * 90], "value": [4, 3, 2, 1]})
     axes = plot_table(table, title="$x")
     assert figure_png(axes).startswith(b"\x89PNG")
     assert "…" in labels(axes)[0]
