@@ -1,0 +1,218 @@
+"""Which cluster this process uses: the one that was chosen, else the embedded one, which is started when needed."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from contextlib import suppress
+from typing import Any
+
+from mrkernel.cluster import limits, remote, scratch
+from mrkernel.cluster.handle import Cluster
+from mrkernel.cluster.launch import Server
+from mrkernel.config import Settings, settings
+from mrkernel.errors import ClusterError, OptionError
+
+__all__ = ["cluster", "connect", "current", "default", "embedded", "prestart"]
+
+
+class _Choice:
+    """The clusters of one process."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.server: Server | None = None
+        self.chosen: Cluster | None = None
+        self.attached: list[Cluster] = []
+        self.has_exit_hook = False
+
+
+_choice = _Choice()
+# What a parent process held: a forked child must neither use nor close nor even collect it.
+_inherited: list[_Choice] = []
+
+
+def _after_fork() -> None:
+    global _choice
+    _inherited.append(_choice)
+    _choice = _Choice()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def embedded(
+    *,
+    workers: int | None = None,
+    memory_limit: int | str | None = None,
+    idle_timeout: float | str | None = None,
+    scratch: str | os.PathLike[str] | None = None,
+) -> Cluster:
+    """The embedded cluster of this process, started if it does not run.
+
+    Its scheduler and workers are processes of their own outside this one's process group, on the loopback interface
+    with TLS. It leaves when this process ends and when it was idle for ``idle_timeout``.
+
+    Parameters
+    ----------
+    workers
+        Worker processes; a running cluster is scaled. Default: one for each usable core.
+    memory_limit
+        For each worker; beyond it the worker is restarted. Default: a share of the machine or container.
+    idle_timeout
+        Time without a task after which it leaves. Default: the setting, 15 minutes.
+    scratch
+        Folder to make its scratch folder in. Default: the system's temporary folder.
+
+    Raises
+    ------
+    OptionError
+        For a value that cannot be used.
+    ClusterError
+        If it does not start, or a changed ``memory_limit`` or ``scratch`` needs another one while tasks run.
+    """
+    given = settings(workers=workers, memory_limit=memory_limit, idle_timeout=idle_timeout,
+                     scratch=None if scratch is None else os.fspath(scratch))  # fmt: skip
+    return _embedded(given)
+
+
+def _embedded(given: Settings) -> Cluster:
+    state = _choice
+    with state.lock:
+        if state.server and not state.server.is_alive():
+            state.server.close()
+            state.server = None
+        if state.server:
+            _check_same(state.server, given)
+        if state.server is None:
+            state.server = _start(given)
+            _register_exit(state)
+        elif given.workers and given.workers != state.server.cluster.n_workers:
+            state.server.cluster.scale(given.workers)
+        return state.server.cluster
+
+
+def _check_same(server: Server, given: Settings) -> None:
+    changed = [
+        name for name, wanted, held in (("memory_limit", given.memory_limit, server.memory_limit),
+                                        ("scratch", given.scratch, server.parent))
+        if wanted is not None and wanted != held
+    ]  # fmt: skip
+    if not changed:
+        return
+    if server.is_busy():
+        raise ClusterError(f"cannot change {' and '.join(changed)} of the embedded cluster while tasks run",
+                           hint="wait for the running job, or cancel it")  # fmt: skip
+    server.close()
+    _choice.server = None
+
+
+def _start(given: Settings) -> Server:
+    scratch.sweep(given.scratch)
+    workers = given.workers or limits.worker_count()
+    return Server(workers=workers, memory_limit=given.memory_limit or limits.memory_per_worker(workers),
+                  idle_timeout=given.idle_timeout, parent=given.scratch)  # fmt: skip
+
+
+def _register_exit(state: _Choice) -> None:
+    # After the first import of distributed, so that this runs before its own hooks.
+    if not state.has_exit_hook:
+        state.has_exit_hook = True
+        atexit.register(_at_exit, state)
+
+
+def _at_exit(state: _Choice) -> None:
+    if state is not _choice:
+        return
+    if state.server:
+        state.server.leave()
+    for attached in state.attached:
+        with suppress(Exception):
+            attached.close()
+
+
+def connect(target: Any, *, scratch: str | os.PathLike[str] | None = None, timeout: float = remote.CONNECT_S) -> Cluster:
+    """Connect to a cluster that somebody else started.
+
+    Parameters
+    ----------
+    target
+        An address (``"tcp://host:8786"``, ``"tls://…"``), a scheduler file, a ``distributed.Client``, or a dask
+        cluster object such as ``LocalCluster``.
+    scratch
+        Where to make the folder for shuffle files, if the workers share this machine's file system.
+    timeout
+        Seconds to wait for the scheduler's answer.
+
+    Raises
+    ------
+    ClusterError
+        If nothing answers there.
+    """
+    cluster = remote.attach(target, parent=None if scratch is None else os.fspath(scratch), timeout=timeout)
+    with _choice.lock:
+        _choice.attached.append(cluster)
+        _register_exit(_choice)
+    return cluster
+
+
+def prestart(**options: Any) -> None:
+    """Start the embedded cluster in the background and return at once.
+
+    Takes what :func:`embedded` takes. Says nothing if it fails: the first use then tries again and raises.
+    """
+
+    def start() -> None:
+        with suppress(Exception):
+            embedded(**options)
+
+    threading.Thread(target=start, name="mrkernel cluster start", daemon=True).start()
+
+
+def current() -> Cluster | None:
+    """The cluster that :func:`default` would return without starting anything, or None."""
+    state = _choice
+    if state.chosen and not state.chosen.is_closed:
+        return state.chosen
+    server = state.server
+    return server.cluster if server and not server.cluster.is_closed else None
+
+
+def cluster(workers: int | str | Any = None, **options: Any) -> Cluster:
+    """Choose the cluster that jobs of this process run on, and return it.
+
+    Parameters
+    ----------
+    workers
+        A number of worker processes for the embedded cluster, or what :func:`connect` takes.
+    options
+        Those of :func:`embedded` or :func:`connect`.
+
+    Examples
+    --------
+    >>> cluster(workers=4)  # doctest: +SKIP
+    >>> cluster("tcp://scheduler:8786")  # doctest: +SKIP
+    """
+    is_number = isinstance(workers, int) and not isinstance(workers, bool)
+    chosen = embedded(workers=workers, **options) if workers is None or is_number else connect(workers, **options)
+    with _choice.lock:
+        _choice.chosen = None if chosen.is_embedded else chosen
+    return chosen
+
+
+def default(given: Settings | None = None) -> Cluster:
+    """The cluster that :func:`cluster` chose, else the embedded one with these settings.
+
+    Raises
+    ------
+    ClusterError
+        If the chosen cluster is gone: a job must not silently run elsewhere.
+    """
+    chosen = _choice.chosen
+    if chosen is None:
+        return _embedded(given or settings())
+    if chosen.is_closed:
+        raise ClusterError(f"the chosen cluster at {chosen.address} is closed",
+                           hint="choose another with mr.cluster(address), or mr.cluster() for the embedded one")  # fmt: skip
+    return chosen

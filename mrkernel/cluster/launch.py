@@ -1,0 +1,196 @@
+"""The embedded cluster as its owner sees it: start the server process, watch it, end it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mrkernel.cluster import limits, scratch
+from mrkernel.cluster.handle import Cluster, open_client
+from mrkernel.cluster.keys import make_keys
+from mrkernel.errors import ClusterError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+__all__ = ["Server"]
+
+START_S = 60.0
+CLOSE_S = 5.0
+LOG = "server.log"
+# Most libraries read these when they are imported. One task at a time runs in a worker and there is a worker for
+# each core, so more threads only get in each other's way.
+ENVIRONMENT = {
+    "ARROW_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "NUMEXPR_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "POLARS_MAX_THREADS": "1",
+    "RAYON_NUM_THREADS": "1",
+    "MALLOC_TRIM_THRESHOLD_": "65536",
+}
+
+
+class Server:
+    """A running server process of an embedded cluster, its scratch folder, and the client that is connected to it.
+
+    Parameters
+    ----------
+    workers, memory_limit
+        Worker processes, and bytes for each.
+    idle_timeout
+        Seconds without a task after which it leaves.
+    parent
+        Folder to make its scratch folder in.
+
+    Raises
+    ------
+    ClusterError
+        If it does not start; the message ends with what its log says.
+    """
+
+    def __init__(self, *, workers: int, memory_limit: int, idle_timeout: float, parent: str | None) -> None:
+        self.owner = os.getpid()
+        self.memory_limit, self.idle_timeout, self.parent = memory_limit, idle_timeout, parent
+        self.folder = scratch.create(parent)
+        self._channel, theirs = socket.socketpair()
+        self._lines = self._channel.makefile("r", encoding="utf-8")
+        self._is_ending = False
+        with theirs:
+            self._process = self._spawn(theirs)
+        try:
+            order = {"keys": make_keys(), "workers": workers, "memory_limit": memory_limit, "sys_path": sys.path,
+                     "idle_timeout": idle_timeout, "owner": scratch.mark(self.owner)}  # fmt: skip
+            with suppress(OSError):
+                self._channel.sendall(json.dumps(order).encode() + b"\n")
+            self.client = self._connect(order["keys"])
+            self._await("ready", time.monotonic() + START_S)
+        except BaseException:
+            self._kill()
+            raise
+        threading.Thread(target=self._watch, name="mrkernel cluster", daemon=True).start()
+        self.cluster = Cluster(self.client, is_embedded=True, is_local=True, scratch_dir=self.folder,
+                               on_close=self.close, on_scale=self._scale)  # fmt: skip
+
+    def _spawn(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
+        package_parent = str(Path(__file__).parents[2])
+        paths = [package_parent, *filter(None, [os.environ.get("PYTHONPATH")])]
+        environment = {**os.environ, **ENVIRONMENT, "PYTHONPATH": os.pathsep.join(paths)}
+        command = [sys.executable, "-P", "-m", "mrkernel.cluster.server", self.folder]
+        try:
+            with open(os.path.join(self.folder, LOG), "wb") as log:
+                return subprocess.Popen(
+                    command, stdin=theirs, stdout=log, stderr=log, env=environment, start_new_session=True
+                )
+        except OSError as error:
+            self._channel.close()
+            scratch.remove(self.folder)
+            raise ClusterError(f"cannot start the cluster's process {sys.executable}: {error.strerror}") from error
+
+    def _connect(self, keys: dict[str, str]) -> Client:
+        # The server imports the same modules meanwhile.
+        from mrkernel.cluster.security import security
+
+        deadline = time.monotonic() + START_S
+        address = self._await("address", deadline)
+        try:
+            return open_client(address, timeout=max(1.0, deadline - time.monotonic()), security=security(keys))
+        except OSError as error:
+            raise self._failure(f"its scheduler at {address} does not answer: {error}") from error
+
+    def _await(self, word: str, deadline: float) -> Any:
+        """The server's next report, which must be the one with this word."""
+        self._channel.settimeout(max(0.1, deadline - time.monotonic()))
+        try:
+            line = self._lines.readline()
+        except TimeoutError:
+            raise self._failure(f"nothing was heard of it in {START_S:.0f} s") from None
+        except OSError:
+            line = ""
+        finally:
+            self._channel.settimeout(None)
+        report = json.loads(line) if line else {"error": "its process ended"}
+        if "error" in report:
+            raise self._failure(report["error"])
+        return report[word]
+
+    def _failure(self, reason: str) -> ClusterError:
+        log = Path(self.folder, LOG)
+        text = log.read_text(encoding="utf-8", errors="replace").strip() if log.exists() else ""
+        tail = "\n".join(text.splitlines()[-8:])
+        return ClusterError(f"cannot start the embedded cluster: {reason}" + (f"\n{tail}" if tail else ""),
+                            hint="try fewer workers, or mr.cluster(address) for a cluster that runs elsewhere")  # fmt: skip
+
+    def is_alive(self) -> bool:
+        """Ask the server whether it is there; if it is, it does not leave for as long as it may be idle."""
+        if self._is_ending or self._process.poll() is not None or self.client.status != "running":
+            return False
+        try:
+            self.client.sync(self.client.scheduler.mrkernel_touch, callback_timeout=10)
+        except Exception:
+            return False
+        return not self._is_ending
+
+    def is_busy(self) -> bool:
+        """Whether tasks run on it or wait for it."""
+        return any(self.client.processing().values())
+
+    def _scale(self, workers: int) -> None:
+        self.client.sync(self.client.scheduler.mrkernel_scale, workers=workers)
+
+    def _watch(self) -> None:
+        """Wait for the server's end; then nothing of it may remain, not even a client that tries to reconnect."""
+        with suppress(OSError, ValueError):
+            while self._lines.readline():
+                pass
+        if self.owner == os.getpid():
+            self._is_ending = True
+            self._close_client()
+            self._kill()
+
+    def close(self) -> None:
+        """End the cluster now and wait until nothing of it is left."""
+        self._is_ending = True
+        self._close_client()
+        self._say(b"close\n")
+        self._kill(after=CLOSE_S)
+
+    def leave(self) -> None:
+        """Close the connection without waiting: the server ends when nothing runs there any more."""
+        self._is_ending = True
+        self._close_client(timeout=0.5)
+        self._say(b"leave\n")
+        # Its object would otherwise warn that the process still runs.
+        self._process.returncode = self._process.returncode or 0
+
+    def _say(self, word: bytes) -> None:
+        with suppress(OSError):
+            self._channel.sendall(word)
+
+    def _close_client(self, timeout: float = 2.0) -> None:
+        with suppress(Exception):
+            self.client.close(timeout=timeout)
+
+    def _kill(self, after: float = 1.0) -> None:
+        """Give the server's process some seconds, then kill it and what it started, and remove its folder."""
+        try:
+            self._process.wait(after)
+        except subprocess.TimeoutExpired:
+            # Its children are killed by the system when it is; programs that tasks started are in its group.
+            self._process.kill()
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGTERM)
+            self._process.wait()
+        with suppress(OSError):
+            self._channel.shutdown(socket.SHUT_RDWR)
+        scratch.remove(self.folder)
