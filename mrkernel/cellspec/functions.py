@@ -1,0 +1,126 @@
+"""The functions of a cell: which names its body binds, and the Job that they make."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from mrkernel.cellspec.spec import CellSpec
+from mrkernel.errors import OptionError
+from mrkernel.job import Job, Mapper, Reducer
+
+__all__ = ["ROLES", "bound_names", "build_job", "cell_functions"]
+
+ROLES = ("mapper", "combiner", "reducer", "partitioner", "sort_values", "setup", "teardown", "key")
+
+
+def bound_names(body: str) -> tuple[str, ...]:
+    """Names that running ``body`` binds at its top level, in order; also inside ``if``, ``try``, ``with`` and loops.
+
+    >>> bound_names("import re\\ndef mapper(line):\\n    x = 1\\nreducer = sum")
+    ('re', 'mapper', 'reducer')
+    """
+    finder = _Bound()
+    finder.visit(ast.parse(body))
+    return tuple(dict.fromkeys(finder.names))
+
+
+class _Bound(ast.NodeVisitor):
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def _definition(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
+        # Not visited further: what a function binds inside is its own.
+        self.names.append(node.name)
+
+    visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = _definition
+
+    def visit_Lambda(self, node: ast.Lambda) -> None:
+        """A lambda binds nothing here."""
+
+    def visit_Name(self, node: ast.Name) -> None:
+        if isinstance(node.ctx, ast.Store):
+            self.names.append(node.id)
+
+    def visit_alias(self, node: ast.alias) -> None:
+        self.names.append(node.asname or node.name.split(".")[0])
+
+    def _comprehension(self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp) -> None:
+        """A comprehension's variables are its own."""
+
+    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
+
+
+def cell_functions(names: Sequence[str], namespace: Mapping[str, Any], title: str = "%%mapreduce") -> dict[str, Any]:
+    """The functions of a job by role, among the names that a cell's body has bound.
+
+    A class that subclasses ``mr.Mapper`` or ``mr.Reducer`` stands for its role where no name of the role is bound.
+    """
+    found = {role: namespace[role] for role in ROLES if role in names and namespace.get(role) is not None}
+    for role, base in (("mapper", Mapper), ("reducer", Reducer)):
+        if role in found:
+            continue
+        classes = [c for c in (namespace.get(name) for name in names) if _is_subclass(c, base)]
+        # A class that another one builds on is only its base.
+        leaves = [c for c in classes if not any(d is not c and issubclass(d, c) for d in classes)]
+        if len(leaves) > 1:
+            listed = " and ".join(c.__name__ for c in leaves)
+            raise OptionError(f"{title}: the cell defines more than one {role}: {listed}",
+                              hint=f"say which one: {role} = {leaves[0].__name__}")  # fmt: skip
+        if leaves:
+            found[role] = leaves[0]
+    return found
+
+
+def _is_subclass(value: object, base: type) -> bool:
+    return isinstance(value, type) and issubclass(value, base) and value is not base and value.__module__ == "__main__"
+
+
+def build_job(
+    spec: CellSpec,
+    functions: Mapping[str, Any],
+    kept: Mapping[str, Mapping[str, Any]],
+    names: Sequence[str] = (),
+) -> Job:
+    """The Job of a cell: its own functions, and the kept ones that its options name.
+
+    Parameters
+    ----------
+    kept
+        Kept functions: role → name → function.
+    names
+        All names that the body binds, to recognise a misspelt one.
+
+    Raises
+    ------
+    OptionError
+        Where no mapper is given, one is given twice, or a kept name is unknown.
+    """
+    title = f"%%{spec.magic}"
+    parts = dict(functions)
+    for role, name in spec.kept.items():
+        if role in parts:
+            raise OptionError(f"{title}: --{role} {name} is given, and the cell defines a {role} too",
+                              hint="leave one of them out")  # fmt: skip
+        parts[role] = _kept(role, name, kept, title)
+    if "mapper" not in parts:
+        close = get_close_matches("mapper", [n for n in names if n not in ROLES], n=1, cutoff=0.5)
+        raise OptionError(f"{title}: the cell defines no mapper",
+                          hint=f"rename {close[0]} to mapper" if close else
+                          "define mapper(record) that yields (key, value), or name a kept one: --mapper NAME")  # fmt: skip
+    if spec.sort:
+        parts["sort"] = spec.sort
+    name = spec.name or spec.output or getattr(parts["mapper"], "__name__", "")
+    return Job(name="mapreduce" if name in {"", "mapper", "<lambda>"} else name, **parts)
+
+
+def _kept(role: str, name: str, kept: Mapping[str, Mapping[str, Any]], title: str) -> Any:
+    group = "reducer" if role == "combiner" else role
+    known = kept.get(group, {})
+    if name not in known:
+        close = get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"define it in a cell that begins with %%{group} {name}"
+        raise OptionError(f"{title}: no {group} is kept under the name {name!r}", hint=hint)
+    return known[name]

@@ -1,0 +1,107 @@
+"""Every option of the magics, once: the parser, the help and completion all read this table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["EXAMPLES", "OPTIONS", "SUMMARIES", "Option", "options_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One option.
+
+    Attributes
+    ----------
+    flags
+        Spellings, the long one last.
+    metavar
+        Name of its value in the help; empty for a switch.
+    help
+        One sentence.
+    magics
+        Which magics know it.
+    setting
+        Name of the setting it stands for, if it is one.
+    choices
+        The only values it takes, if they are few.
+    several
+        Whether it takes several values.
+    completes
+        What its value may be: ``"input"``, ``"path"``, ``"format"``, ``"mapper"``, ``"reducer"`` or nothing known.
+    """
+
+    flags: tuple[str, ...]
+    help: str
+    metavar: str = ""
+    magics: tuple[str, ...] = ("mapreduce",)
+    setting: str | None = None
+    choices: tuple[str, ...] = ()
+    several: bool = False
+    completes: str = ""
+
+    @property
+    def dest(self) -> str:
+        """The name its value is kept under."""
+        return self.flags[-1].lstrip("-").replace("-", "_")
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option(flags=("-i", "--input"), metavar="INPUT", several=True, completes="input",
+           help="paths, globs, folders or URLs; or one notebook variable: a DataFrame, table, list or Result"),
+    Option(flags=("-f", "--format"), metavar="FORMAT", completes="format",
+           help="format of the input, where its name does not tell"),
+    Option(flags=("--format-option",), metavar="K=V", several=True, help="options of the format, as delimiter=;"),
+    Option(flags=("-o", "--output"), metavar="NAME", help="variable that gets the Result"),
+    Option(flags=("--save",), metavar="TARGET", completes="path", help="write the result there, all or nothing"),
+    Option(flags=("--overwrite",), help="with --save: replace what is there, once the new output is whole"),
+    Option(flags=("--append",), help="with --save: add to what is there"),
+    Option(flags=("--mapper",), metavar="NAME", completes="mapper", help="use a mapper kept by %%mapper NAME"),
+    Option(flags=("--reducer",), metavar="NAME", completes="reducer", help="use a reducer kept by %%reducer NAME"),
+    Option(flags=("--combiner",), metavar="NAME", completes="reducer", help="use a kept function as the combiner"),
+    Option(flags=("--sort",), metavar="key", choices=("key",), help="sort the whole result by key"),
+    Option(flags=("--chunk-size",), metavar="SIZE", setting="chunk_size", help='bytes for each map task: "16 MiB"'),
+    Option(flags=("--reducers",), metavar="N", setting="reducers", help="number of result partitions"),
+    Option(flags=("--workers",), metavar="N", setting="workers", help="worker processes of the embedded cluster"),
+    Option(flags=("--combine",), metavar="on|off|auto", setting="combine", choices=("on", "off", "auto"),
+           help="combine pairs inside map tasks; auto decides while running"),
+    Option(flags=("--attempts",), metavar="N", setting="attempts", help="how often a task may be tried"),
+    Option(flags=("--limit",), metavar="N", setting="limit", help="rows of the result to show"),
+    Option(flags=("--plot",), help="show a plot after the table"),
+    Option(flags=("--no-plot",), help="show no plot"),
+    Option(flags=("--name",), metavar="NAME", help="what the job is called in displays"),
+    Option(flags=("--explain",), help="show the plan and run nothing"),
+    Option(flags=("-b", "--background"), help="return a handle at once; its result() waits"),
+    Option(flags=("-h", "--help"), help="show this help", magics=("mapreduce", "mapper", "reducer")),
+)  # fmt: skip
+
+SUMMARIES = {
+    "mapreduce": "Run the mapper and reducer that this cell defines, or kept ones, and show the result.",
+    "mapper": "Define a mapper and keep it under NAME for later cells.",
+    "reducer": "Define a reducer and keep it under NAME for later cells.",
+}
+
+EXAMPLES = {
+    "mapreduce": '''%%mapreduce -i books/*.txt -o counts
+def mapper(line):
+    for word in line.lower().split():
+        yield word, 1
+
+reducer = sum
+
+%mapreduce -i books/*.txt --mapper words --reducer total -o counts
+%%mapreduce -i flights.csv --chunk-size "16 MiB" --save out/delays.parquet
+%%mapreduce -i data/{{year}}/*.csv -f csv --format-option delimiter=; --no-plot''',
+    "mapper": """%%mapper words
+def mapper(line):
+    for word in line.split():
+        yield word, 1""",
+    "reducer": """%%reducer longest
+def reducer(key, values):
+    return max(values)""",
+}
+
+
+def options_of(magic: str) -> tuple[Option, ...]:
+    """The options that a magic knows."""
+    return tuple(option for option in OPTIONS if magic in option.magics)
