@@ -60,11 +60,14 @@ class RecordBlock:
         record's number within the split.
     n_bytes
         Input bytes that these records stand for, as stored or estimated; drives progress only.
+    file
+        Which of the files that the split packs (its ``payload``) the block is from; a block is from one file.
     """
 
     records: list[Any]
     first: int
     n_bytes: int
+    file: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +137,10 @@ class Source(ABC):
         """Where ``block.records[index]`` is, for messages and ``mr.context()``; may be slow, called rarely."""
         row = block.first + index + (split.start if split.unit == "rows" else 0)
         return Origin(source=split.source, location=f"{self.record_name} {row + 1}", offset=row)
+
+    def source_of(self, split: Split, block: RecordBlock) -> str:
+        """The exact file of a block, where a split packs several; cheap, unlike :meth:`locate`."""
+        return split.source
 
     def localized(self, directory: str) -> Source:
         """A source that workers on this host can read, with in-memory data put in files under ``directory``.
