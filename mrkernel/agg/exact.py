@@ -1,0 +1,176 @@
+"""Sums of floats without rounding, so that no result depends on the order of addition.
+
+A float is cut into whole multiples of powers of 2**30 ("limbs"); limbs of one power are added as 64-bit integers. This
+is the superaccumulator of Kulisch ("Computer Arithmetic and Validity", 2008) with only the limbs that occur.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from mrkernel.agg.base import State, scatter_sum
+
+__all__ = ["SCALE_BITS", "Total", "limb_sums", "merge_limbs", "totals"]
+
+_WIDTH = 30
+# Below the smallest subnormal, 2**-1074, and a multiple of the limb width.
+SCALE_BITS = 1080
+_SCALE = 1 << SCALE_BITS
+
+
+def limb_sums(values: np.ndarray, codes: np.ndarray, n_groups: int, prefix: str) -> State:
+    """Exact sums by group as int64 columns ``prefix + power``, and ``prefix + "x"`` for inf and NaN where present."""
+    finite = np.isfinite(values)
+    state: dict[str, np.ndarray] = {}
+    rest = values
+    if not finite.all():
+        with np.errstate(invalid="ignore"):
+            state["x"] = np.bincount(codes, weights=np.where(finite, 0.0, values), minlength=n_groups)
+        rest = np.where(finite, values, 0.0)
+    largest = float(np.abs(rest).max(initial=0.0))
+    power = math.frexp(largest)[1] // _WIDTH if largest else 0
+    while power > -SCALE_BITS // _WIDTH - 1:
+        scaled = np.ldexp(rest, -_WIDTH * power)
+        whole = np.trunc(scaled)
+        state[str(power)] = scatter_sum(whole.astype(np.int64), codes, n_groups)
+        rest = scaled - whole
+        if not rest.any():
+            break
+        rest = np.ldexp(rest, _WIDTH * power)
+        power -= 1
+    return _as_columns(_carried(state), prefix)
+
+
+def merge_limbs(state: State, codes: np.ndarray, n_groups: int, prefix: str) -> State:
+    """The same columns for merged groups."""
+    merged: dict[str, np.ndarray] = {}
+    for name, column in state.items():
+        if not name.startswith(prefix):
+            continue
+        numbers = column.to_numpy(zero_copy_only=False)
+        if name == f"{prefix}x":
+            with np.errstate(invalid="ignore"):
+                merged["x"] = np.bincount(codes, weights=numbers, minlength=n_groups)
+        else:
+            merged[name.removeprefix(prefix)] = scatter_sum(numbers, codes, n_groups)
+    return _as_columns(_carried(merged), prefix)
+
+
+def _carried(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Move what exceeds a limb to the next power, so that billions of states can be merged in 64 bits."""
+    powers = sorted(int(name) for name in state if name != "x")
+    for power in powers:
+        limb = state[str(power)]
+        if np.abs(limb).max(initial=0) < 1 << (_WIDTH + 2):
+            continue
+        carry = limb >> _WIDTH
+        state[str(power)] = limb - (carry << _WIDTH)
+        above = state.get(str(power + 1))
+        state[str(power + 1)] = carry if above is None else above + carry
+    top = max(powers, default=0) + 1
+    if str(top) in state and np.abs(state[str(top)]).max(initial=0) >= 1 << (_WIDTH + 2):
+        return _carried(state)
+    return state
+
+
+def _as_columns(state: dict[str, np.ndarray], prefix: str) -> State:
+    return {f"{prefix}{name}": pa.array(numbers) for name, numbers in sorted(state.items())}
+
+
+def totals(state: State, prefix: str) -> tuple[list[int], int, np.ndarray | None]:
+    """For each group an integer, the power of two that it counts, and the sum of inf and NaN (None if there are none).
+
+    The group's sum is ``integer * 2**power + nonfinite``.
+    """
+    names = [name for name in state if name.startswith(prefix) and name != f"{prefix}x"]
+    powers = {int(name.removeprefix(prefix)): state[name].to_numpy().tolist() for name in names}
+    low = min(powers)
+    length = len(powers[low])
+    sums = [0] * length
+    for power, limbs in powers.items():
+        shift = _WIDTH * (power - low)
+        sums = [total + (limb << shift) for total, limb in zip(sums, limbs, strict=True)]
+    nonfinite = state.get(f"{prefix}x")
+    return sums, _WIDTH * low, None if nonfinite is None else nonfinite.to_numpy()
+
+
+class Total:
+    """An exact sum of numbers of any kind, one key at a time."""
+
+    __slots__ = ("count", "has_float", "integers", "nonfinite", "other", "scaled")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.integers = 0
+        self.scaled = 0
+        self.nonfinite = 0.0
+        self.has_float = False
+        self.other: Any = None
+
+    def add(self, value: Any) -> None:
+        """Add one value that is not None."""
+        self.count += 1
+        if isinstance(value, int):
+            self.integers += int(value)
+        elif isinstance(value, float):
+            self.has_float = True
+            if math.isfinite(value):
+                numerator, denominator = value.as_integer_ratio()
+                self.scaled += numerator * (_SCALE // denominator)
+            else:
+                self.nonfinite += value
+        else:
+            self.other = value if self.other is None else self.other + value
+
+    def join(self, later: Total) -> None:
+        """Add another total, of later input."""
+        self.count += later.count
+        self.integers += later.integers
+        self.scaled += later.scaled
+        self.nonfinite += later.nonfinite
+        self.has_float = self.has_float or later.has_float
+        if later.other is not None:
+            self.other = later.other if self.other is None else self.other + later.other
+
+    def load(self, row: dict[str, Any], prefix: str) -> None:
+        """Add the sum that a row of limb columns holds."""
+        for name, limb in row.items():
+            if name == f"{prefix}x":
+                self.nonfinite += limb
+            elif name.startswith(prefix):
+                self.scaled += limb << (SCALE_BITS + _WIDTH * int(name.removeprefix(prefix)))
+        self.has_float = True
+
+    def value(self, divisor: int = 1) -> Any:
+        """The sum, rounded once, divided by ``divisor``."""
+        number: Any
+        if self.has_float:
+            if self.nonfinite or self.nonfinite != self.nonfinite:
+                number = self.nonfinite
+            else:
+                number = _divide((self.integers << SCALE_BITS) + self.scaled, divisor << SCALE_BITS)
+        elif divisor == 1:
+            number = self.integers
+        else:
+            number = _divide(self.integers, divisor)
+        if self.other is None:
+            return number
+        whole = self.other if not self.integers and not self.has_float else self.other + self.value_without_other()
+        return whole if divisor == 1 else whole / divisor
+
+    def value_without_other(self) -> Any:
+        """The sum of the ints and floats alone."""
+        if not self.has_float:
+            return self.integers
+        return self.nonfinite or _divide((self.integers << SCALE_BITS) + self.scaled, _SCALE)
+
+
+def _divide(numerator: int, denominator: int) -> float:
+    try:
+        return numerator / denominator
+    except OverflowError:
+        return math.inf if (numerator > 0) == (denominator > 0) else -math.inf

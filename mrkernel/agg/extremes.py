@@ -1,0 +1,104 @@
+"""The smallest and the largest value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from mrkernel.agg.base import Aggregate, State
+from mrkernel.batches import Column, kind_of
+from mrkernel.errors import ValueTypeError
+from mrkernel.grouping import sort_codes, sort_order
+
+__all__ = ["Max", "Min"]
+
+
+@dataclass(frozen=True)
+class Min(Aggregate):
+    """The smallest value; NaN only where there is nothing else, None where there are no values."""
+
+    label: ClassVar[str] = "min"
+    _is_largest: ClassVar[bool] = False
+
+    def from_values(self, values: Column, codes: np.ndarray, n_groups: int) -> State | None:
+        array, field = values
+        if kind_of(field) or pa.types.is_nested(array.type):
+            return None
+        return {"m": array.take(pa.array(self._best_rows(array, codes, n_groups), from_pandas=True))}
+
+    def merge(self, state: State, codes: np.ndarray, n_groups: int) -> State | None:
+        return self.from_values((state["m"], pa.field("", state["m"].type)), codes, n_groups)
+
+    def _best_rows(self, array: pa.Array, codes: np.ndarray, n_groups: int) -> np.ndarray:
+        """The row that holds each group's extreme: the first one among equals."""
+        order = _preference(array, is_largest=self._is_largest)
+        by_group = order[sort_codes(codes[order], n_groups)]
+        starts = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=n_groups))[:-1]])
+        return by_group[starts]
+
+    def finish(self, state: State) -> Column:
+        return state["m"], pa.field("", state["m"].type)
+
+    def load(self, row: dict[str, Any]) -> Any:
+        return row["m"]
+
+    def start(self) -> Any:
+        return None
+
+    def add(self, accumulator: Any, value: Any) -> Any:
+        return self.join(accumulator, value)
+
+    def join(self, left: Any, right: Any) -> Any:
+        if left is None or left != left:
+            return right if right is not None else left
+        if right is None or right != right:
+            return left
+        try:
+            return right if (right > left if self._is_largest else right < left) else left
+        except TypeError:
+            raise ValueTypeError(
+                f"{self.label} cannot compare {type(left).__name__} {left!r:.60} with {type(right).__name__} {right!r:.60}",
+                hint="yield values of one type for a key",
+            ) from None
+
+    def result(self, accumulator: Any) -> Any:
+        return accumulator
+
+
+@dataclass(frozen=True)
+class Max(Min):
+    """The largest value; NaN only where there is nothing else, None where there are no values."""
+
+    label: ClassVar[str] = "max"
+    _is_largest: ClassVar[bool] = True
+
+
+def _preference(array: pa.Array, *, is_largest: bool) -> np.ndarray:
+    """Row numbers from the most to the least preferred; NaN and then None last, equals in their old order."""
+    if array.null_count == 0 and (pa.types.is_integer(array.type) or pa.types.is_floating(array.type)):
+        numbers = array.to_numpy()
+        if not is_largest:
+            return np.argsort(numbers, kind="stable")
+        if numbers.dtype.kind == "f":
+            return np.argsort(-numbers, kind="stable")
+        return np.argsort(~numbers, kind="stable")
+    order = sort_order(array)
+    n_nulls = array.null_count
+    nulls, rest = order[:n_nulls], order[n_nulls:]
+    if pa.types.is_floating(array.type):
+        is_nan = np.isnan(array.take(pa.array(rest)).to_numpy())
+        rest, nans = rest[~is_nan], rest[is_nan]
+        nulls = np.concatenate([nans, nulls])
+    if is_largest:
+        rest = _reversed_keeping_ties(array.take(pa.array(rest)), rest)
+    return np.concatenate([rest, nulls])
+
+
+def _reversed_keeping_ties(ordered: pa.Array, rows: np.ndarray) -> np.ndarray:
+    if len(rows) == 0:
+        return rows
+    encoded = ordered.dictionary_encode().indices.to_numpy()
+    return rows[np.argsort(-encoded.astype(np.int64), kind="stable")]
