@@ -16,14 +16,14 @@ __all__ = ["ROLES", "bound_names", "build_job", "cell_functions"]
 ROLES = ("mapper", "combiner", "reducer", "partitioner", "sort_values", "setup", "teardown", "key")
 
 
-def bound_names(body: str) -> tuple[str, ...]:
-    """Names that running ``body`` binds at its top level, in order; also inside ``if``, ``try``, ``with`` and loops.
+def bound_names(body: str | ast.AST) -> tuple[str, ...]:
+    """Names that running ``body`` (text, or its tree) binds at its top level, in order; also inside ``if``, ``try``, ``with`` and loops.
 
     >>> bound_names("import re\\ndef mapper(line):\\n    x = 1\\nreducer = sum")
     ('re', 'mapper', 'reducer')
     """
     finder = _Bound()
-    finder.visit(ast.parse(body))
+    finder.visit(ast.parse(body) if isinstance(body, str) else body)
     return tuple(dict.fromkeys(finder.names))
 
 
@@ -75,7 +75,7 @@ def cell_functions(names: Sequence[str], namespace: Mapping[str, Any], title: st
 
 
 def _is_subclass(value: object, base: type) -> bool:
-    return isinstance(value, type) and issubclass(value, base) and value is not base and value.__module__ == "__main__"
+    return isinstance(value, type) and issubclass(value, base) and value is not base
 
 
 def build_job(

@@ -61,10 +61,14 @@ class ProgressLine:
 
     def close(self, progress: Progress) -> None:
         """Replace the line by the summary of the ended job."""
-        if self._is_terminal:
-            self._replace("")
+        self.clear()
         self._stream.write(progress_text(progress) + "\n")
         self._stream.flush()
+
+    def clear(self) -> None:
+        """Take the line off a terminal."""
+        if self._is_terminal:
+            self._replace("")
 
     def _replace(self, line: str) -> None:
         if line == self._shown:

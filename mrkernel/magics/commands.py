@@ -1,0 +1,173 @@
+"""The magics: ``%%mapreduce``, ``%mapreduce``, ``%%mapper``, ``%%reducer`` and ``%mr``."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Any
+
+from IPython.core.magic import Magics, cell_magic, line_cell_magic, line_magic, magics_class, no_var_expand
+
+from mrkernel import session
+from mrkernel.cellspec import (
+    CellSpec,
+    build_job,
+    cell_functions,
+    help_text,
+    parse,
+    resolve_source,
+)
+from mrkernel.errors import OptionError
+from mrkernel.job import Job
+from mrkernel.magics.body import run_body
+from mrkernel.magics.running import CellRun
+from mrkernel.magics.subcommands import run_subcommand, subcommand_help
+from mrkernel.magics.view import JobView, display_mode, publish, publish_text
+
+__all__ = ["MapReduceMagics", "Planned"]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A cell that is ready to run."""
+
+    spec: CellSpec
+    job: Job
+    source: Any
+
+
+@magics_class
+class MapReduceMagics(Magics):  # type: ignore[misc]  # IPython is untyped
+    """Everything one shell knows of mrkernel: kept functions and the jobs it has started."""
+
+    def __init__(self, shell: Any) -> None:
+        super().__init__(shell)
+        self.kept: dict[str, dict[str, Any]] = {"mapper": {}, "reducer": {}}
+        self.handles: list[Any] = []
+        self.last: Planned | None = None
+        self.configuration: Any = None
+        self.transform: Any = None
+        self.matcher: Any = None
+
+    @no_var_expand
+    @line_cell_magic
+    def mapreduce(self, line: str, cell: str | None = None) -> Any:
+        __tracebackhide__ = True
+        planned = self._plan(line, cell)
+        if planned is None:
+            return None
+        run = self._start(planned)
+        if planned.spec.background:
+            return self._in_background(run)
+        return run.wait()
+
+    @no_var_expand
+    @cell_magic
+    def mapreduce_async(self, line: str, cell: str) -> Awaitable[Any]:
+        """What a ``%%mapreduce`` cell becomes in a kernel; not for use by hand."""
+        __tracebackhide__ = True
+        planned = self._plan(line, cell)
+        if planned is None:
+            return _nothing()
+        run = self._start(planned)
+        if planned.spec.background:
+            return _nothing(self._in_background(run))
+        return run.wait_async()
+
+    @no_var_expand
+    @cell_magic
+    def mapper(self, line: str, cell: str) -> None:
+        __tracebackhide__ = True
+        self._keep("mapper", line, cell)
+
+    @no_var_expand
+    @cell_magic
+    def reducer(self, line: str, cell: str) -> None:
+        __tracebackhide__ = True
+        self._keep("reducer", line, cell)
+
+    @no_var_expand
+    @line_magic
+    def mr(self, line: str) -> None:
+        __tracebackhide__ = True
+        run_subcommand(self, line)
+
+    def _plan(self, line: str, cell: str | None) -> Planned | None:
+        spec = parse(line, self.shell.user_ns)
+        if spec.wants_help:
+            publish_text(help_text("mapreduce"))
+            return None
+        names: tuple[str, ...] = ()
+        functions: dict[str, Any] = {}
+        if cell is not None and cell.strip():
+            names = run_body(self.shell, "mapreduce", line, cell)
+            functions = cell_functions(names, self.shell.user_ns)
+        job = build_job(spec, functions, self.kept, names)
+        planned = Planned(spec, job, resolve_source(spec, self.shell.user_ns))
+        self.last = planned
+        if spec.explain:
+            self.explain(planned)
+            return None
+        return planned
+
+    def explain(self, planned: Planned) -> None:
+        """Show what a planned cell would do."""
+        plan = session.explain(planned.job, planned.source, **planned.spec.settings)
+        publish(plan._repr_html_(), str(plan))
+
+    def _start(self, planned: Planned) -> CellRun:
+        spec = planned.spec
+        handle = session.submit(planned.job, planned.source, save=_target(spec), **spec.settings)
+        self.handles.append(handle)
+        return CellRun(self.shell, spec, handle, JobView(display_mode(self.shell)))
+
+    def _in_background(self, run: CellRun) -> Any:
+        if run.spec.output:
+            self.shell.user_ns[run.spec.output] = run.handle
+        if display_mode(self.shell) == "live":
+            run.follow()
+        return run.handle
+
+    def _keep(self, role: str, line: str, cell: str) -> None:
+        spec = parse(line, self.shell.user_ns, role)
+        if spec.wants_help:
+            publish_text(help_text(role))
+            return
+        names = run_body(self.shell, role, line, cell)
+        function = _one_function(role, spec.target, names, self.shell.user_ns)
+        self.kept[role][spec.target] = function
+        self.shell.user_ns[spec.target] = function
+
+
+def _one_function(role: str, target: str, names: tuple[str, ...], namespace: dict[str, Any]) -> Any:
+    found = cell_functions(names, namespace, f"%%{role}").get(role)
+    if found is None and target in names:
+        found = namespace[target]
+    if found is None:
+        callables = [namespace[name] for name in names if callable(namespace.get(name))]
+        if len(callables) != 1:
+            raise OptionError(f"%%{role} {target}: the cell defines no {role}",
+                              hint=f"define {role}, or {target}, in the cell")  # fmt: skip
+        found = callables[0]
+    if role == "mapper" and not callable(found):
+        raise OptionError(f"%%mapper {target}: the mapper is a {type(found).__name__}, not a function",
+                          hint="define mapper(record) that yields (key, value)")  # fmt: skip
+    return found
+
+
+def _target(spec: CellSpec) -> Any:
+    if spec.save is None:
+        return None
+    from mrkernel.io import sink
+
+    return sink(spec.save, overwrite=spec.overwrite, append=spec.append)
+
+
+async def _nothing(value: Any = None) -> Any:
+    return value
+
+
+MapReduceMagics.mapreduce.__doc__ = help_text("mapreduce")
+MapReduceMagics.mapper.__doc__ = help_text("mapper")
+MapReduceMagics.reducer.__doc__ = help_text("reducer")
+MapReduceMagics.mr.__doc__ = subcommand_help()

@@ -1,0 +1,50 @@
+"""``%config MapReduce.chunk_size = "16 MiB"``: settings for this session."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from traitlets import Any as AnyTrait
+from traitlets import Bunch, observe
+from traitlets.config import Configurable
+
+from mrkernel.config import use_session
+from mrkernel.errors import OptionError
+
+__all__ = ["MapReduce"]
+
+
+def _setting(text: str) -> Any:
+    return AnyTrait(None, allow_none=True, help=text).tag(config=True)
+
+
+class MapReduce(Configurable):  # type: ignore[misc]  # traitlets' metaclass is untyped
+    """Settings of mrkernel for this session; None takes a value back. A cell's own options beat them."""
+
+    chunk_size = _setting('Target bytes of a map task: a number or "16 MiB".')
+    reducers = _setting("Number of result partitions.")
+    workers = _setting("Worker processes of the embedded cluster.")
+    combine = _setting("Whether to combine pairs inside map tasks: on, off, or None to decide while running.")
+    attempts = _setting("How often a task may be tried.")
+    limit = _setting("Rows of a result to show.")
+    scratch = _setting("Folder for shuffle files and results.")
+    prestart = _setting("Whether loading the extension starts the embedded cluster.")
+    idle_timeout = _setting('Time after which an embedded cluster without clients leaves: seconds or "5 min".')
+    memory_limit = _setting('Bytes for each worker process: a number or "2 GiB".')
+    plot = _setting("Whether a result is followed by a plot.")
+
+    _NAMES = ("chunk_size", "reducers", "workers", "combine", "attempts", "limit", "scratch", "prestart",
+              "idle_timeout", "memory_limit", "plot")  # fmt: skip
+
+    @observe(*_NAMES)
+    def _apply(self, change: Bunch) -> None:
+        try:
+            use_session(**{change["name"]: change["new"]})
+        except OptionError:
+            self.set_trait(change["name"], change["old"])
+            raise
+
+    def reset(self) -> None:
+        """Take every value back."""
+        for name in self._NAMES:
+            setattr(self, name, None)

@@ -1,0 +1,59 @@
+"""``%load_ext mrkernel``: registers everything once, and takes it back."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from mrkernel.config import settings
+
+__all__ = ["load_ipython_extension", "unload_ipython_extension"]
+
+_NAME = "MapReduceMagics"
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Register the magics with a shell; a second call does nothing."""
+    from mrkernel.magics.awaiting import AwaitTransform
+    from mrkernel.magics.commands import MapReduceMagics
+    from mrkernel.magics.completion import OptionMatcher
+    from mrkernel.magics.configuration import MapReduce
+
+    if _NAME in shell.magics_manager.registry:
+        return
+    magics = MapReduceMagics(shell)
+    shell.register_magics(magics)
+    magics.configuration = MapReduce(parent=shell)
+    shell.configurables.append(magics.configuration)
+    # Without a kernel there is no loop that could serve anything while a cell awaits.
+    if getattr(shell, "kernel", None) is not None:
+        magics.transform = AwaitTransform(shell)
+        shell.input_transformers_cleanup.append(magics.transform)
+    if getattr(shell, "Completer", None) is not None:
+        magics.matcher = OptionMatcher(shell, magics.kept)
+        shell.Completer.custom_matchers.append(magics.matcher)
+    if settings().prestart:
+        # Importing dask takes most of a second; the user's next cell need not wait for it.
+        threading.Thread(target=_prestart, name="mrkernel-prestart", daemon=True).start()
+
+
+def _prestart() -> None:
+    from mrkernel.cluster import prestart
+
+    prestart()
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """Take back what loading did; without it, does nothing."""
+    magics = shell.magics_manager.registry.pop(_NAME, None)
+    if magics is None:
+        return
+    for kind, names in magics.magics.items():
+        for name in names:
+            shell.magics_manager.magics[kind].pop(name, None)
+    magics.configuration.reset()
+    shell.configurables[:] = [c for c in shell.configurables if c is not magics.configuration]
+    if magics.transform is not None:
+        shell.input_transformers_cleanup[:] = [t for t in shell.input_transformers_cleanup if t is not magics.transform]
+    if magics.matcher is not None:
+        shell.Completer.custom_matchers[:] = [m for m in shell.Completer.custom_matchers if m is not magics.matcher]

@@ -1,0 +1,116 @@
+"""``%mr``: what has run, what is running, and on which cluster."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import shlex
+from collections.abc import Callable
+from difflib import get_close_matches
+from typing import Any
+
+from mrkernel.config import format_bytes, format_duration
+from mrkernel.errors import OptionError
+from mrkernel.magics.view import publish, publish_text
+from mrkernel.render import plan_html, plan_text
+
+__all__ = ["SUBCOMMANDS", "run_subcommand", "subcommand_help"]
+
+
+def run_subcommand(magics: Any, line: str) -> None:
+    """Run ``%mr`` with this line; without words it shows the help."""
+    try:
+        name, *words = shlex.split(line) or ["help"]
+    except ValueError as error:
+        raise OptionError(f"%mr: cannot read the line: {str(error).lower()}", hint="close the quote") from None
+    if name in {"-h", "--help"}:
+        name = "help"
+    if name not in SUBCOMMANDS:
+        close = get_close_matches(name, SUBCOMMANDS, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"commands are {', '.join(SUBCOMMANDS)}"
+        raise OptionError(f"%mr: there is no command {name!r}", hint=hint)
+    run, _, n_words = SUBCOMMANDS[name]
+    if len(words) > n_words:
+        raise OptionError(f"%mr {name}: {words[n_words]!r} is one word too many", hint="%mr help shows all commands")
+    run(magics, words)
+
+
+def subcommand_help() -> str:
+    """The help of ``%mr``, examples first."""
+    lines = ["Look at jobs and the cluster.", "", "Examples", "--------", "%mr jobs", "%mr cancel", "%mr cluster", ""]
+    lines += ["Commands", "--------"]
+    return "\n".join([*lines, *(f"{name:9}{text}" for name, (_, text, _) in SUBCOMMANDS.items())])
+
+
+def _show(title: str, facts: list[tuple[str, str]], notes: tuple[str, ...] = ()) -> None:
+    publish(plan_html(title, facts, notes), plan_text(title, facts, notes))
+
+
+def _jobs(magics: Any, _: list[str]) -> None:
+    facts = []
+    for handle in magics.handles:
+        progress = handle.progress()
+        said = f"{handle.name}: {handle.state}, {format_duration(progress.seconds)}"
+        facts.append((handle.job_id, said))
+    _show("jobs of this session", facts, () if facts else ("none yet",))
+
+
+def _cancel(magics: Any, words: list[str]) -> None:
+    running = [handle for handle in magics.handles if not handle.done()]
+    chosen = [h for h in running if words[0] in {h.job_id, h.name}] if words else running[-1:]
+    if not chosen:
+        what = f"no running job is called {words[0]!r}" if words else "no job is running"
+        raise OptionError(f"%mr cancel: {what}", hint="%mr jobs lists them")
+    for handle in chosen:
+        handle.cancel()
+    _show("cancelled", [(handle.job_id, handle.name) for handle in chosen])
+
+
+def _cluster(_: Any, __: list[str]) -> None:
+    from mrkernel.cluster import current
+
+    found = current()
+    if found is None:
+        _show("cluster", [], ("not started; the first job starts it",))
+        return
+    workers = found.workers()
+    facts = [(str(worker.name), f"pid {worker.pid}, {format_bytes(worker.memory_bytes)}") for worker in workers]
+    _show(f"cluster with {len(workers)} workers", facts)
+
+
+def _explain(magics: Any, _: list[str]) -> None:
+    if magics.last is None:
+        raise OptionError("%mr explain: no cell has run a job yet", hint="%%mapreduce --explain plans a cell")
+    magics.explain(magics.last)
+
+
+def _formats(_: Any, __: list[str]) -> None:
+    from mrkernel.io import formats
+
+    _show("formats", [(found.name, ", ".join(found.suffixes)) for found in formats()])
+
+
+def _version(_: Any, __: list[str]) -> None:
+    names = ("mrkernel", "dask", "distributed", "pyarrow", "polars", "ipykernel", "IPython")
+    _show("versions", [(name, version) for name in names if (version := _installed(name))])
+
+
+def _installed(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _help(_: Any, __: list[str]) -> None:
+    publish_text(subcommand_help())
+
+
+SUBCOMMANDS: dict[str, tuple[Callable[[Any, list[str]], None], str, int]] = {
+    "jobs": (_jobs, "jobs that this session has started", 0),
+    "cancel": (_cancel, "cancel the newest running job, or the one named by its id or name", 1),
+    "cluster": (_cluster, "worker processes of the current cluster", 0),
+    "explain": (_explain, "the plan of the last cell", 0),
+    "formats": (_formats, "formats that can be read and written", 0),
+    "version": (_version, "versions of mrkernel and what it stands on", 0),
+    "help": (_help, "this help", 0),
+}

@@ -1,0 +1,97 @@
+"""One job's display: nothing for a short job, one display updated in place, a static summary at the end."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import uuid
+from typing import Any, Literal, TypeAlias
+
+from IPython.display import publish_display_data
+
+from mrkernel.progress import Progress
+from mrkernel.render import ProgressLine, progress_html, progress_text
+
+__all__ = ["JobView", "Mode", "display_mode", "publish", "publish_text"]
+
+Mode: TypeAlias = Literal["live", "static", "terminal"]
+QUIET_S = 0.5
+
+
+def display_mode(shell: Any) -> Mode:
+    """How to show progress: in place where someone is watching, once at the end where a program runs the notebook.
+
+    ``MRKERNEL_DISPLAY`` (``live``, ``static`` or ``auto``) decides against what is found out.
+    """
+    wanted = os.environ.get("MRKERNEL_DISPLAY", "auto")
+    kernel = getattr(shell, "kernel", None)
+    if wanted == "static":
+        return "static"
+    if kernel is None:
+        return "terminal"
+    if wanted == "live":
+        return "live"
+    # JupyterLab, Notebook and VS Code let the kernel ask for input; nbclient, nbconvert, papermill and nbval do not,
+    # and keep or compare only the first version of a display.
+    content = (kernel.get_parent("shell") or {}).get("content", {})
+    return "live" if content.get("allow_stdin") else "static"
+
+
+def publish(html: str, text: str) -> None:
+    """One display with an HTML and a text form."""
+    publish_display_data({"text/html": html, "text/plain": text})
+
+
+def publish_text(text: str) -> None:
+    """One display that is text only: help."""
+    publish_display_data({"text/plain": text})
+
+
+class JobView:
+    """Shows one job's progress; used from one thread at a time."""
+
+    def __init__(self, mode: Mode) -> None:
+        self._mode = mode
+        self._id = uuid.uuid4().hex
+        self._is_shown = False
+        self._shown = ""
+        self._began = time.monotonic()
+        self._last = self._began
+        self._line = ProgressLine(sys.stderr) if mode == "terminal" and sys.stderr.isatty() else None
+
+    def open(self, progress: Progress) -> None:
+        """Show a first state at once: a display that is first made after its cell ended would land in another."""
+        self._show(progress)
+
+    def update(self, progress: Progress) -> None:
+        """Show this state if it is time to, and if it differs from what is shown."""
+        now = time.monotonic()
+        elapsed = now - self._began
+        if self._mode == "static" or elapsed < QUIET_S or now - self._last < _interval(elapsed):
+            return
+        self._last = now
+        if self._line is not None:
+            self._line.update(progress)
+        elif self._mode == "live":
+            self._show(progress)
+
+    def finish(self, progress: Progress) -> None:
+        """Show the end state; nothing changes afterwards."""
+        if self._line is not None:
+            self._line.clear()
+        self._show(progress)
+
+    def _show(self, progress: Progress) -> None:
+        text = progress_text(progress)
+        if text == self._shown:
+            return
+        self._shown = text
+        data = {"text/html": progress_html(progress), "text/plain": text}
+        publish_display_data(data, transient={"display_id": self._id}, update=self._is_shown)
+        self._is_shown = True
+
+
+def _interval(elapsed: float) -> float:
+    # Front ends choke when many bars send more; people do not read faster.
+    return 0.25 if elapsed < 10 else 0.5 if elapsed < 60 else 1.0

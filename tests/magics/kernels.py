@@ -1,0 +1,117 @@
+"""A kernel that runs cells and keeps every message that a front end would see."""
+
+from __future__ import annotations
+
+import queue
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.manager import KernelManager
+
+__all__ = ["Kernel", "Ran"]
+
+
+@dataclass
+class Ran:
+    """What one cell sent back."""
+
+    status: str = ""
+    displays: list[dict[str, Any]] = field(default_factory=list)
+    updates: list[dict[str, Any]] = field(default_factory=list)
+    streams: str = ""
+    results: list[dict[str, Any]] = field(default_factory=list)
+    error: dict[str, Any] | None = None
+    seconds: float = 0.0
+
+    def succeeded(self) -> Ran:
+        """Itself, if the cell ended well."""
+        assert self.status == "ok", self.error
+        return self
+
+    @property
+    def text(self) -> str:
+        """All text/plain shown, in order, updates last."""
+        return "\n".join(data.get("text/plain", "") for data in (*self.displays, *self.updates))
+
+    @property
+    def html(self) -> str:
+        """All text/html shown, in order, updates last."""
+        return "\n".join(data.get("text/html", "") for data in (*self.displays, *self.updates))
+
+
+class Kernel:
+    """A context manager around one ipykernel process."""
+
+    def __init__(self, folder: Path, env: dict[str, str]) -> None:
+        self.folder = folder
+        self._manager = KernelManager(kernel_name="python3")
+        self._env = env
+
+    def __enter__(self) -> Kernel:
+        self._manager.start_kernel(cwd=str(self.folder), env=self._env)
+        self._client = self._manager.client()
+        self._client.start_channels()
+        self._client.wait_for_ready(timeout=60)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.stop_channels()
+        self._manager.shutdown_kernel(now=False)
+
+    def interrupt(self) -> None:
+        """What the front end's stop button does."""
+        self._manager.interrupt_kernel()
+
+    def start(self, code: str, *, is_watched: bool = True) -> str:
+        """Send a cell and return its message's id; ``is_watched`` is a front end with a person."""
+        return str(self._client.execute(code, allow_stdin=is_watched))
+
+    def run(self, code: str, *, is_watched: bool = True, timeout: float = 60) -> Ran:
+        """Run a cell to its end."""
+        return self.collect(self.start(code, is_watched=is_watched), timeout=timeout)
+
+    def collect(self, message_id: str, *, timeout: float = 60, until: str | None = None) -> Ran:
+        """Messages of a cell until it is done, or until ``until`` appears in a display."""
+        ran, began = Ran(), time.monotonic()
+        while time.monotonic() - began < timeout:
+            try:
+                message = self._client.get_iopub_msg(timeout=0.2)
+            except queue.Empty:
+                continue
+            if message["parent_header"].get("msg_id") != message_id:
+                continue
+            kind, content = message["msg_type"], message["content"]
+            self._take(ran, kind, content)
+            if until is not None and until in ran.text:
+                return ran
+            if kind == "status" and content["execution_state"] == "idle":
+                ran.seconds = time.monotonic() - began
+                ran.status = self._reply(message_id)
+                return ran
+        raise TimeoutError(f"the cell has not ended after {timeout} s; it has shown {ran.text!r}")
+
+    def complete(self, code: str) -> list[str]:
+        """Completions at the end of ``code``."""
+        content = self._client.complete(code, reply=True, timeout=20)["content"]
+        return list(content["matches"])
+
+    def _reply(self, message_id: str) -> str:
+        while True:
+            reply = self._client.get_shell_msg(timeout=20)
+            if reply["parent_header"].get("msg_id") == message_id:
+                return str(reply["content"]["status"])
+
+    @staticmethod
+    def _take(ran: Ran, kind: str, content: dict[str, Any]) -> None:
+        if kind == "display_data":
+            ran.displays.append(content["data"])
+        elif kind == "update_display_data":
+            ran.updates.append(content["data"])
+        elif kind == "stream":
+            ran.streams += content["text"]
+        elif kind == "execute_result":
+            ran.results.append(content["data"])
+        elif kind == "error":
+            ran.error = content
