@@ -1,0 +1,171 @@
+"""An engine's process seen from outside: ask it to run, and read the CPU time and memory of all that belongs to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import subprocess
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import psutil
+
+__all__ = ["EngineError", "EngineProcess", "Memory"]
+
+ROOT = Path(__file__).parents[2]
+LOGS = ROOT / ".bench" / "logs"
+# A cluster may leave its parent's process tree on purpose; what it cannot leave behind is its environment.
+MARK = "BENCHMARK_ENGINE"
+SAMPLE_S = 0.05
+
+
+class EngineError(RuntimeError):
+    """An engine failed, ended or did not answer in time; the message ends with the last lines of its log."""
+
+
+@dataclass(slots=True)
+class Memory:
+    """Most that one process other than the engine's first held at once, in bytes."""
+
+    resident_bytes: int = 0
+    private_bytes: int = 0
+
+
+class EngineProcess:
+    """A contender's process and its descendants.
+
+    Parameters
+    ----------
+    name
+        Its key in ``CONTENDERS``.
+    python
+        The interpreter of the environment it lives in.
+    cores
+        How many processes or threads it may use.
+    timeout_s
+        Longest time for one answer.
+    """
+
+    def __init__(self, name: str, python: Path, *, cores: int, timeout_s: float = 900.0) -> None:
+        self.name, self.timeout_s = name, timeout_s
+        self._mark = uuid.uuid4().hex
+        LOGS.mkdir(parents=True, exist_ok=True)
+        self.log = LOGS / f"{name}.log"
+        with self.log.open("w") as log:
+            self._process = subprocess.Popen(
+                [python, "-m", "tests.benchmarks.serve", name, str(cores)], cwd=ROOT, stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE, stderr=log, text=True, env={**os.environ, MARK: self._mark},
+            )  # fmt: skip
+        ready = self._answer()
+        self.ready_s, self.version = float(ready["ready_s"]), str(ready["version"])
+
+    def run(self, source: Any, **options: Any) -> tuple[float, float]:
+        """Run the job; wall seconds and the CPU seconds of all processes."""
+        before = self.cpu_s()
+        wall = self._ask(do="run", source=source, options=options)["wall_s"]
+        return float(wall), self.cpu_s() - before
+
+    def digest(self) -> dict[str, int]:
+        """What identifies the last answer."""
+        return self._ask(do="digest")
+
+    def members(self) -> list[psutil.Process]:
+        """Every live process that this engine started, however it was detached, and its first."""
+        return [process for process in psutil.process_iter() if _environment(process).get(MARK) == self._mark]
+
+    def cpu_s(self) -> float:
+        """CPU seconds of all members, those of children that have ended included."""
+        seconds = 0.0
+        for process in self.members():
+            try:
+                times = process.cpu_times()
+            except psutil.Error:
+                continue
+            seconds += times.user + times.system + times.children_user + times.children_system
+        return seconds
+
+    @contextmanager
+    def watched_memory(self) -> Iterator[Memory]:
+        """Follow the memory of each process but the first while the block runs."""
+        memory, done = Memory(), threading.Event()
+        others = [process for process in self.members() if process.pid != self._process.pid]
+
+        def watch() -> None:
+            while not done.wait(SAMPLE_S):
+                for process in others:
+                    try:
+                        info = process.memory_info()
+                    except psutil.Error:
+                        continue
+                    memory.resident_bytes = max(memory.resident_bytes, info.rss)
+                    memory.private_bytes = max(memory.private_bytes, info.rss - info.shared)
+
+        thread = threading.Thread(target=watch, daemon=True)
+        thread.start()
+        try:
+            yield memory
+        finally:
+            done.set()
+            thread.join()
+
+    def close(self) -> None:
+        """End the engine, and whatever it left behind."""
+        if self._process.stdin and not self._process.stdin.closed:
+            self._process.stdin.close()
+        try:
+            self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        for process in self.members():
+            process.kill()
+        if self._process.stdout:
+            self._process.stdout.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _ask(self, **fields: Any) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(fields) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise self._failure("has ended") from None
+        return self._answer()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            if not selector.select(self.timeout_s):
+                raise self._failure(f"did not answer in {self.timeout_s:.0f} s")
+        line = self._process.stdout.readline()
+        if not line:
+            raise self._failure("has ended")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def _failure(self, what: str) -> EngineError:
+        tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
+        self.close()
+        return EngineError(f"{self.name} {what}; the end of its log {self.log}:\n{tail}")
+
+
+def _environment(process: psutil.Process) -> dict[str, str]:
+    try:
+        return process.environ()
+    except (psutil.Error, OSError):
+        return {}
