@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from mrkernel.io.base import Origin, Part, RecordBlock, Sink, Source, Split
+from mrkernel.io.custom import custom
+from mrkernel.io.readers import read_csv, read_files, read_ipc, read_json, read_parquet, read_text
 from mrkernel.io.registry import Format, LocationHint, as_source, files, formats, register, source
 
 __all__ = [
@@ -15,8 +17,15 @@ __all__ = [
     "Source",
     "Split",
     "as_source",
+    "custom",
     "files",
     "formats",
+    "read_csv",
+    "read_files",
+    "read_ipc",
+    "read_json",
+    "read_parquet",
+    "read_text",
     "register",
     "source",
 ]

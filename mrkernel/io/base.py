@@ -125,6 +125,10 @@ class Source(ABC):
                 yield RecordBlock(batch.to_pylist(), first, batch.nbytes)
                 first += batch.num_rows
 
+    def read_pairs(self, split: Split) -> Iterator[RecordBlock]:
+        """For a keyed source: the same rows as (key, value) tuples."""
+        raise TypeError(f"{self.name} is not made of (key, value) pairs")
+
     def schema(self) -> pa.Schema | None:
         """Columns of :meth:`read`, if they are known without reading everything; else None."""
         return None

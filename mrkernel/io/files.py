@@ -226,14 +226,15 @@ def whole_file(entry: Entry, why: str) -> Iterator[Cut]:
         yield Cut(start=0, stop=size, size_bytes=size, note=why)
 
 
-def byte_ranges(entry: Entry, chunk_bytes: int) -> Iterator[Cut]:
-    """Ranges of equal size of a file that can be cut anywhere."""
+def byte_ranges(entry: Entry, chunk_bytes: int, begin: int = 0) -> Iterator[Cut]:
+    """Ranges of equal size of a file that can be cut anywhere after ``begin``."""
     if entry.size is None:
         yield from whole_file(entry, f"the server does not tell the size of {entry.shown}" if is_url(entry.path) else "")
         return
-    count = -(-entry.size // chunk_bytes)
+    length = entry.size - begin
+    count = -(-length // chunk_bytes)
     for n in range(count):
-        start, stop = entry.size * n // count, entry.size * (n + 1) // count
+        start, stop = begin + length * n // count, begin + length * (n + 1) // count
         yield Cut(start=start, stop=stop, size_bytes=stop - start)
 
 

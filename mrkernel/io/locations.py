@@ -24,6 +24,8 @@ _GLOB = re.compile(r"[*?\[]")
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://|[a-zA-Z][a-zA-Z0-9+.-]*(://[^:]*)?::")
 # Written beside data by Hadoop, Spark, parquet tools and by ourselves; a glob such as out/* means the data.
 _BOOKKEEPING = frozenset({"_SUCCESS", "_metadata", "_common_metadata", "_temporary"})
+# What servers say about a version; a time of creation is worded differently by listing and looking up, and left out.
+_MARKS = ("ETag", "etag", "mtime", "LastModified", "last_modified", "CRC")
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs", "abfs": "azure", "az": "azure", "http": "http",
            "https": "http"}  # fmt: skip
 
@@ -230,8 +232,7 @@ def _remote_entry(location: str, system: Any, info: Mapping[str, Any]) -> Entry:
     else:
         url = system.unstrip_protocol(name)
     size = info.get("size")
-    marks = tuple(str(info[key]) for key in ("ETag", "etag", "mtime", "LastModified", "last_modified", "created",
-                                            "date_time", "CRC") if info.get(key))  # fmt: skip
+    marks = tuple(str(info[key]) for key in _MARKS if info.get(key))
     return Entry(path=url, shown=safe_name(url), size=size, fingerprint=(size, *marks))
 
 
@@ -241,4 +242,5 @@ def fingerprint(path: str, storage_options: Mapping[str, Any] | None = None) -> 
         stat = os.stat(path)
         return (stat.st_size, stat.st_mtime_ns)
     system, name = file_system(path, storage_options)
+    system.invalidate_cache()
     return _remote_entry(path, system, system.info(name)).fingerprint

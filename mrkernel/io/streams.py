@@ -36,11 +36,28 @@ def open_stream(path: str, compression: str | None, storage_options: Mapping[str
     """A binary stream of a local file or URL, decompressed if ``compression`` names a codec."""
     if is_url(path):
         system, name = file_system(path, storage_options)
-        raw = system.open(name, "rb")
+        raw: Any = _Held(system.open(name, "rb"), system)
     else:
         # Unbuffered: blocks are large already, and another copy costs a fifth of the time.
         raw = open(path, "rb", buffering=0)  # noqa: SIM115 - the caller closes it
     return raw if compression is None else pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), compression)
+
+
+class _Held:
+    """A remote file that keeps its file system: an archive is closed as soon as nobody holds it."""
+
+    def __init__(self, file: Any, system: Any) -> None:
+        self._file = file
+        self._system = system
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._file.close()
 
 
 @lru_cache

@@ -101,21 +101,26 @@ class LineSource(FileSource):
         return Origin(source=piece.shown, location=f"line {self.line_number(piece, offset)}",
                       offset=offset if is_stored else None)  # fmt: skip
 
+    def is_record(self, line: bytes) -> bool:
+        """Whether a line is a record; formats that skip empty lines say no to those."""
+        return True
+
     def _offset_of(self, piece: Piece, offset: int, index: int) -> int:
+        """Where the record is that comes ``index`` records after the one at ``offset``."""
         with closing(self.open_lines(piece.path)) as stream:
             if self.codec(piece.path) or not is_line_safe(self.encoding):
                 count_lines(stream, offset)
+                begin = 0
             else:
-                stream.seek(offset)
-            while index and (data := stream.read(BATCH_BYTES)):
-                found = data.count(b"\n")
-                if found < index:
-                    offset, index = offset + len(data), index - found
-                    continue
-                at = -1
-                for _ in range(index):
-                    at = data.index(b"\n", at + 1)
-                return offset + at + 1
+                begin = offset
+            for at, block in line_blocks(stream, begin, None, RECORD_BYTES):
+                place = at - begin + offset
+                for line in block.split(b"\n"):
+                    if self.is_record(line):
+                        if not index:
+                            return place
+                        index -= 1
+                    place += len(line) + 1
         return offset
 
     def _bad_bytes(self, piece: Piece, offset: int | None, error: UnicodeDecodeError) -> SourceReadError:

@@ -1,0 +1,182 @@
+"""JSON Lines: one JSON value on each line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+import pyarrow as pa
+import pyarrow.json as pajson
+
+from mrkernel.errors import OptionError, SourceReadError
+from mrkernel.io.base import RecordBlock
+from mrkernel.io.files import Piece, reading
+from mrkernel.io.locations import Entry
+from mrkernel.io.schemas import arrow_types
+from mrkernel.io.streams import UTF8
+from mrkernel.io.text import BATCH_BYTES, RECORD_BYTES, LineSource
+
+__all__ = ["JsonLinesSource"]
+
+_scan = json.JSONDecoder().scan_once
+_MISFIT_HINT = "use a mapper of single records, or say types={…} for the column"
+
+
+class JsonLinesSource(LineSource):
+    """Values of JSON Lines files; empty lines are skipped.
+
+    Single records are what Python's ``json`` gives: integers of any size, values of mixed types. Batches have the
+    columns that the first MB of the first file that has any shows; text that looks like a time stays text.
+
+    Parameters
+    ----------
+    columns
+        Keys to keep, in this order; a record without one has None there.
+    types
+        Types of some columns of the batches, also of columns that the first MB does not show.
+    encoding, errors, compression, storage_options
+        As for text.
+    """
+
+    suffixes: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson", ".json")
+
+    def __init__(self, *locations: str, columns: Sequence[str] | None = None, types: Mapping[str, Any] | None = None,
+                 encoding: str = UTF8, errors: str = "strict", compression: str | None = "infer",
+                 storage_options: Mapping[str, Any] | None = None) -> None:  # fmt: skip
+        if isinstance(columns, str):
+            raise OptionError(f"columns={columns!r} is not a list", hint=f"say columns=[{columns!r}]")
+        self.columns = list(columns) if columns is not None else None
+        self.types = arrow_types(types)
+        self._schema: pa.Schema | None = None
+        super().__init__(*locations, encoding=encoding, errors=errors, compression=compression,
+                         storage_options=storage_options)  # fmt: skip
+
+    def schema(self) -> pa.Schema | None:
+        """Columns that the first MB shows; None if its values have no one type."""
+        if self._planned is None:
+            self.plan()
+        return self._schema
+
+    def prepare(self, entries: list[Entry]) -> None:
+        """Infer the columns of batches; what no Arrow type holds is no error until batches are asked for."""
+        self._schema = pa.schema(list(self.types.items()))
+        for entry in entries:
+            piece = Piece(entry.path, entry.shown, 0, 0, 0, entry.fingerprint)
+            with reading(entry.shown):
+                first = next(((at, block) for at, block in self.blocks(piece, BATCH_BYTES) if block.strip()), None)
+            if first is not None:
+                self._schema = self._infer(self.text_of(piece, *first))
+                return
+
+    def read_piece(self, piece: Piece) -> Iterator[pa.RecordBatch]:
+        """Batches of about 1 MB of text.
+
+        Raises
+        ------
+        SourceReadError
+            If a value does not fit the columns that were inferred, naming the line.
+        """
+        schema = self.schema()
+        if schema is None:
+            raise SourceReadError(f"cannot make batches of {piece.shown}: its first values have no one Arrow type",
+                                  hint="use a mapper of single records, or say types={…}")  # fmt: skip
+        chosen = schema if self.columns is None else pa.schema([schema.field(name) for name in self.columns])
+        ignored = "ignore" if self.columns is not None else "error"
+        for offset, block in self.blocks(piece, BATCH_BYTES):
+            utf8 = self.text_of(piece, offset, block).encode(UTF8)
+            if not utf8.strip():
+                continue
+            try:
+                table = pajson.read_json(
+                    pa.BufferReader(utf8),
+                    pajson.ReadOptions(use_threads=False, block_size=len(utf8) + 1),
+                    pajson.ParseOptions(explicit_schema=chosen, unexpected_field_behavior=ignored),
+                )
+            except pa.ArrowInvalid as error:
+                raise self._misfit(piece, offset, utf8.decode(), schema, error) from None
+            if table.num_rows != sum(map(self.is_record, utf8.splitlines())):
+                # Arrow accepts several values on a line, and one value on several: the answer would depend on splits.
+                self._decode(piece, offset, utf8.decode().split("\n"))
+            yield from table.select(chosen.names).combine_chunks().to_batches()
+
+    def read_piece_records(self, piece: Piece) -> Iterator[RecordBlock]:
+        """Values of about 256 kB of lines; ``first`` is the byte offset of the first in its file."""
+        keys = self.columns
+        for offset, block in self.blocks(piece, RECORD_BYTES):
+            lines = self.text_of(piece, offset, block).split("\n")
+            records = self._decode(piece, offset, lines)
+            if keys is not None:
+                records = [{key: record.get(key) for key in keys} if isinstance(record, dict) else record
+                           for record in records]  # fmt: skip
+            if records:
+                yield RecordBlock(records, offset, len(block))
+
+    def is_record(self, line: bytes) -> bool:
+        """Empty lines hold no record."""
+        return bool(line.strip())
+
+    def _decode(self, piece: Piece, offset: int, lines: list[str]) -> list[Any]:
+        records: list[Any] = []
+        append = records.append
+        for number, line in enumerate(lines):
+            try:
+                value, end = _scan(line, 0)
+                if end != len(line):
+                    value = json.loads(line)
+            except (StopIteration, ValueError, RecursionError):
+                if not line or line.isspace():
+                    continue
+                try:
+                    value = json.loads(line)
+                except (ValueError, RecursionError) as error:
+                    raise self._broken(piece, offset, number, line, error) from None
+            append(value)
+        return records
+
+    def _broken(self, piece: Piece, offset: int, number: int, line: str, error: Exception) -> SourceReadError:
+        what = str(error) if isinstance(error, ValueError) else "it is nested too deeply"
+        place = self.line_number(piece, offset) + number
+        hint = "each line must be one JSON value; mend or remove the line"
+        if place == 1 and line.lstrip()[:1] in {"[", "{"}:
+            hint = "one JSON value on each line is expected; read a JSON document with mr.read_files and json.loads"
+        return SourceReadError(f"cannot read {piece.shown}: line {place} is not JSON: {what}: {line[:60]!r}", hint=hint)
+
+    def _infer(self, text: str) -> pa.Schema | None:
+        try:
+            data = text.encode(UTF8)
+            found = pajson.read_json(pa.BufferReader(data), pajson.ReadOptions(use_threads=False, block_size=len(data) + 1),
+                                     pajson.ParseOptions(explicit_schema=pa.schema(list(self.types.items())))).schema  # fmt: skip
+        except pa.ArrowInvalid:
+            return None
+        schema = pa.schema([(field.name, self.types.get(field.name, _plain(field.type))) for field in found])
+        for column in self.columns or ():
+            if column not in schema.names:
+                schema = schema.append(pa.field(column, pa.string()))
+        return schema
+
+    def _misfit(self, piece: Piece, offset: int, text: str, schema: pa.Schema, error: pa.ArrowInvalid) -> SourceReadError:
+        """Find the line, by reading the block as single records first and then line by line as a batch."""
+        lines = text.split("\n")
+        self._decode(piece, offset, lines)
+        options = pajson.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error")
+        for number, line in enumerate(lines):
+            if line.strip():
+                try:
+                    pajson.read_json(pa.BufferReader(line.encode(UTF8)), parse_options=options)
+                except pa.ArrowInvalid as cause:
+                    place = self.line_number(piece, offset) + number
+                    return SourceReadError(f"cannot read {piece.shown}: line {place} does not fit the columns of the "
+                                           f"first lines: {cause}", hint=_MISFIT_HINT)  # fmt: skip
+        return SourceReadError(f"cannot read {piece.shown}: {error}", hint=_MISFIT_HINT)
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """An inferred type without guesses: text that looks like a time is text, and so is what was only null."""
+    if pa.types.is_timestamp(kind) or pa.types.is_null(kind):
+        return pa.string()
+    if pa.types.is_list(kind):
+        return pa.list_(_plain(kind.value_type))
+    if pa.types.is_struct(kind):
+        return pa.struct([(field.name, _plain(field.type)) for field in kind])
+    return kind

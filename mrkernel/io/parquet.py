@@ -1,0 +1,124 @@
+"""Parquet: splits are row groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mrkernel.errors import OptionError
+from mrkernel.io.base import Origin, RecordBlock, Split
+from mrkernel.io.files import Cut, FileSource, Piece, reading
+from mrkernel.io.locations import Entry, is_url
+from mrkernel.io.memory import rows_for
+from mrkernel.io.schemas import check_columns, conform, one_schema, outside_schema
+
+__all__ = ["ParquetSource"]
+
+
+class ParquetSource(FileSource):
+    """Rows of Parquet files.
+
+    Parameters
+    ----------
+    columns
+        Columns to read, in this order; only these are read from the file.
+    union_by_name
+        Whether files may lack columns that others have (null there). Without it such files are an error.
+    """
+
+    suffixes: ClassVar[tuple[str, ...]] = (".parquet", ".pq")
+    unit: ClassVar[str] = "row groups"
+
+    def __init__(self, *locations: str, columns: Sequence[str] | None = None, union_by_name: bool = False,
+                 storage_options: Mapping[str, Any] | None = None) -> None:  # fmt: skip
+        if isinstance(columns, str):
+            raise OptionError(f"columns={columns!r} is not a list", hint=f"say columns=[{columns!r}]")
+        self.columns = list(columns) if columns is not None else None
+        self.union_by_name = union_by_name
+        self._schema: pa.Schema | None = None
+        self._groups: dict[str, list[tuple[int, int]]] = {}
+        super().__init__(*locations, compression=None, storage_options=storage_options)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_groups": {}}
+
+    def schema(self) -> pa.Schema:
+        """The columns, from the files' footers."""
+        if self._schema is None:
+            self.plan()
+        return self._schema
+
+    def prepare(self, entries: list[Entry]) -> None:
+        """Read all footers: schemas must agree before anything runs."""
+        self._groups = {}
+        schemas = []
+        for entry in entries:
+            with reading(entry.shown), self._file(entry.path) as file:
+                schemas.append((entry.shown, self._chosen(outside_schema(file.schema_arrow), entry.shown)))
+                self._groups[entry.path] = [_group_size(file.metadata.row_group(n), self.columns)
+                                            for n in range(file.metadata.num_row_groups)]  # fmt: skip
+        self._schema = one_schema(schemas, union_by_name=self.union_by_name)
+        if self.columns is not None:
+            check_columns(self.columns, self._schema.names, self.name)
+            self._schema = pa.schema([self._schema.field(name) for name in self.columns])
+
+    def cut(self, entry: Entry, chunk_bytes: int) -> Iterable[Cut]:
+        """Consecutive row groups of about ``chunk_bytes`` together."""
+        start, total, first_row, rows = 0, 0, 0, 0
+        groups = self._groups[entry.path]
+        for n, (n_rows, n_bytes) in enumerate(groups):
+            if n > start and total + n_bytes > chunk_bytes:
+                yield self._cut(start, n, total, first_row, chunk_bytes)
+                start, total, first_row = n, 0, rows
+            total, rows = total + n_bytes, rows + n_rows
+        if rows:
+            yield self._cut(start, len(groups), total, first_row, chunk_bytes)
+
+    def read_piece(self, piece: Piece) -> Iterator[pa.RecordBatch]:
+        """Batches of about 4 MB."""
+        schema = self.schema()
+        with self._file(piece.path) as file:
+            present = [name for name in schema.names if name in file.schema_arrow.names]
+            groups = [file.metadata.row_group(n) for n in range(piece.start, piece.stop)]
+            rows = rows_for(sum(group.num_rows for group in groups), sum(group.total_byte_size for group in groups))
+            for batch in file.iter_batches(batch_size=rows, row_groups=range(piece.start, piece.stop), columns=present,
+                                           use_threads=False):  # fmt: skip
+                yield conform(batch.replace_schema_metadata(None), schema)
+
+    def locate(self, split: Split, block: RecordBlock, index: int) -> Origin:
+        """File and row number in the file."""
+        piece = split.payload[block.file]
+        row = piece.extra + block.first + index
+        return Origin(source=piece.shown, location=f"row {row + 1}", offset=row)
+
+    @contextmanager
+    def _file(self, path: str) -> Iterator[pq.ParquetFile]:
+        # Page checksums, where a writer has left them, find flipped bytes that otherwise give wrong numbers.
+        if is_url(path):
+            with self.open(path) as stream, pq.ParquetFile(stream, page_checksum_verification=True) as file:
+                yield file
+        else:
+            with pq.ParquetFile(path, memory_map=True, page_checksum_verification=True) as file:
+                yield file
+
+    def _chosen(self, schema: pa.Schema, shown: str) -> pa.Schema:
+        if self.columns is None:
+            return schema
+        if not self.union_by_name:
+            check_columns(self.columns, schema.names, shown)
+        return pa.schema([schema.field(name) for name in self.columns if name in schema.names])
+
+    def _cut(self, start: int, stop: int, total: int, first_row: int, chunk_bytes: int) -> Cut:
+        is_large = stop - start == 1 and total > 2 * chunk_bytes
+        return Cut(start=start, stop=stop, size_bytes=total, extra=first_row,
+                   note="a row group cannot be split" if is_large else "")  # fmt: skip
+
+
+def _group_size(group: Any, columns: list[str] | None) -> tuple[int, int]:
+    sizes = [group.column(n) for n in range(group.num_columns)]
+    wanted = [c.total_compressed_size for c in sizes if columns is None or c.path_in_schema.split(".")[0] in columns]
+    return group.num_rows, sum(wanted)
