@@ -25,6 +25,7 @@ class _Choice:
         self.server: Server | None = None
         self.chosen: Cluster | None = None
         self.attached: list[Cluster] = []
+        self.starting: threading.Thread | None = None
         self.has_exit_hook = False
 
 
@@ -35,6 +36,8 @@ _inherited: list[_Choice] = []
 
 def _after_fork() -> None:
     global _choice
+    if _choice.server:
+        _choice.server.disown()
     _inherited.append(_choice)
     _choice = _Choice()
 
@@ -79,33 +82,31 @@ def embedded(
 
 def _embedded(given: Settings) -> Cluster:
     state = _choice
+    if state.starting and state.starting is not threading.current_thread():
+        state.starting.join()
     with state.lock:
-        if state.server and not state.server.is_alive():
+        running = state.server and state.server.touch(given.idle_timeout)
+        if state.server and (not running or _must_restart(state.server, given)):
             state.server.close()
             state.server = None
-        if state.server:
-            _check_same(state.server, given)
         if state.server is None:
             state.server = _start(given)
             _register_exit(state)
-        elif given.workers and given.workers != state.server.cluster.n_workers:
+        elif given.workers and given.workers != running:
             state.server.cluster.scale(given.workers)
         return state.server.cluster
 
 
-def _check_same(server: Server, given: Settings) -> None:
+def _must_restart(server: Server, given: Settings) -> bool:
     changed = [
         name for name, wanted, held in (("memory_limit", given.memory_limit, server.memory_limit),
                                         ("scratch", given.scratch, server.parent))
         if wanted is not None and wanted != held
     ]  # fmt: skip
-    if not changed:
-        return
-    if server.is_busy():
+    if changed and server.is_busy():
         raise ClusterError(f"cannot change {' and '.join(changed)} of the embedded cluster while tasks run",
                            hint="wait for the running job, or cancel it")  # fmt: skip
-    server.close()
-    _choice.server = None
+    return bool(changed)
 
 
 def _start(given: Settings) -> Server:
@@ -167,7 +168,10 @@ def prestart(**options: Any) -> None:
         with suppress(Exception):
             embedded(**options)
 
-    threading.Thread(target=start, name="mrkernel cluster start", daemon=True).start()
+    thread = threading.Thread(target=start, name="mrkernel cluster start", daemon=True)
+    thread.start()
+    # The first use must wait for what this one starts, even if the thread has not come to it yet.
+    _choice.starting = thread
 
 
 def current() -> Cluster | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ __all__ = ["Cluster", "WorkerInfo", "open_client"]
 # dask's client sends its messages every 10 ms; 1 ms takes a round trip from 10 to 5 ms (PERFORMANCE, 2.7).
 SEND_INTERVAL_S = 0.001
 RESTART_S = 30.0
+ANSWER_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,11 +150,9 @@ class Cluster:
         def kill(dask_worker: Any) -> None:
             os.kill(dask_worker.pid, 9)
 
-        try:
-            self.client.run(kill, workers=[address], nanny=True)
-        except Exception as error:
-            raise ClusterError(f"cannot restart the worker at {address}: {error or type(error).__name__}",
-                               hint="only a worker with a nanny can be restarted") from error  # fmt: skip
+        if not self._run(kill, [address], nanny=True):
+            raise ClusterError(f"cannot restart the worker at {address}: it has no nanny that answers",
+                               hint="start the cluster's workers with nannies")  # fmt: skip
         deadline = time.monotonic() + timeout
         while True:
             now = set(self._ask("ncores"))
@@ -210,10 +208,20 @@ class Cluster:
             return found
 
         # A nanny answers for a worker that hangs. Workers without one are asked themselves.
-        for nanny in (True, False):
-            with suppress(Exception):
-                self._pids |= self.client.run(pid, workers=unknown, nanny=nanny)
-                return
+        self._pids |= self._run(pid, unknown, nanny=True)
+        self._pids |= self._run(pid, sorted(addresses - set(self._pids)), nanny=False)
+
+    def _run(self, function: Callable[..., Any], addresses: list[str], *, nanny: bool) -> dict[str, Any]:
+        """Call a function in these workers' nannies or in themselves, now and beside their tasks; those that answer."""
+        if not addresses:
+            return {}
+        try:
+            answers = self.client.sync(
+                self.client._run, function, workers=addresses, nanny=nanny, on_error="ignore", callback_timeout=ANSWER_S
+            )
+        except (OSError, RuntimeError, ValueError):
+            return {}
+        return dict(answers)
 
 
 def _worker_info(address: str, found: dict[str, Any], pid: int | None) -> WorkerInfo:

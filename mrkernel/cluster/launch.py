@@ -14,9 +14,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mrkernel.cluster import limits, scratch
+from mrkernel.cluster import scratch
 from mrkernel.cluster.handle import Cluster, open_client
 from mrkernel.cluster.keys import make_keys
+from mrkernel.cluster.words import CLOSE, LEAVE
 from mrkernel.errors import ClusterError
 
 if TYPE_CHECKING:
@@ -60,25 +61,28 @@ class Server:
     """
 
     def __init__(self, *, workers: int, memory_limit: int, idle_timeout: float, parent: str | None) -> None:
-        self.owner = os.getpid()
-        self.memory_limit, self.idle_timeout, self.parent = memory_limit, idle_timeout, parent
+        self.memory_limit, self.parent = memory_limit, parent
         self.folder = scratch.create(parent)
         self._channel, theirs = socket.socketpair()
         self._lines = self._channel.makefile("r", encoding="utf-8")
-        self._is_ending = False
+        self._is_ending = self._has_left = False
         with theirs:
             self._process = self._spawn(theirs)
         try:
             order = {"keys": make_keys(), "workers": workers, "memory_limit": memory_limit, "sys_path": sys.path,
-                     "idle_timeout": idle_timeout, "owner": scratch.mark(self.owner)}  # fmt: skip
+                     "idle_timeout": idle_timeout, "owner": scratch.mark(os.getpid())}  # fmt: skip
             with suppress(OSError):
                 self._channel.sendall(json.dumps(order).encode() + b"\n")
             self.client = self._connect(order["keys"])
             self._await("ready", time.monotonic() + START_S)
         except BaseException:
-            self._kill()
+            self._close_client()
+            self._kill(after=0.3)
+            self._lines.close()
+            self._channel.close()
             raise
-        threading.Thread(target=self._watch, name="mrkernel cluster", daemon=True).start()
+        self._watcher = threading.Thread(target=self._watch, name="mrkernel cluster", daemon=True)
+        self._watcher.start()
         self.cluster = Cluster(self.client, is_embedded=True, is_local=True, scratch_dir=self.folder,
                                on_close=self.close, on_scale=self._scale)  # fmt: skip
 
@@ -93,6 +97,7 @@ class Server:
                     command, stdin=theirs, stdout=log, stderr=log, env=environment, start_new_session=True
                 )
         except OSError as error:
+            self._lines.close()
             self._channel.close()
             scratch.remove(self.folder)
             raise ClusterError(f"cannot start the cluster's process {sys.executable}: {error.strerror}") from error
@@ -131,15 +136,15 @@ class Server:
         return ClusterError(f"cannot start the embedded cluster: {reason}" + (f"\n{tail}" if tail else ""),
                             hint="try fewer workers, or mr.cluster(address) for a cluster that runs elsewhere")  # fmt: skip
 
-    def is_alive(self) -> bool:
-        """Ask the server whether it is there; if it is, it does not leave for as long as it may be idle."""
+    def touch(self, idle_timeout: float) -> int | None:
+        """Its number of workers, or None if it is gone; if it is not, its time of being idle starts anew."""
         if self._is_ending or self._process.poll() is not None or self.client.status != "running":
-            return False
+            return None
         try:
-            self.client.sync(self.client.scheduler.mrkernel_touch, callback_timeout=10)
-        except Exception:
-            return False
-        return not self._is_ending
+            answer = self.client.sync(self.client.scheduler.mrkernel_touch, idle_timeout=idle_timeout)
+        except (OSError, RuntimeError, AttributeError):
+            return None
+        return None if self._is_ending else int(answer["workers"])
 
     def is_busy(self) -> bool:
         """Whether tasks run on it or wait for it."""
@@ -153,29 +158,44 @@ class Server:
         with suppress(OSError, ValueError):
             while self._lines.readline():
                 pass
-        if self.owner == os.getpid():
-            self._is_ending = True
+        self._is_ending = True
+        if not self._has_left:
             self._close_client()
             self._kill()
+        self._lines.close()
+        self._channel.close()
 
     def close(self) -> None:
         """End the cluster now and wait until nothing of it is left."""
         self._is_ending = True
         self._close_client()
-        self._say(b"close\n")
+        self._say(CLOSE)
         self._kill(after=CLOSE_S)
+        self._hang_up()
 
     def leave(self) -> None:
         """Close the connection without waiting: the server ends when nothing runs there any more."""
-        self._is_ending = True
+        self._is_ending = self._has_left = True
         self._close_client(timeout=0.5)
-        self._say(b"leave\n")
+        self._say(LEAVE)
+        self._hang_up()
         # Its object would otherwise warn that the process still runs.
         self._process.returncode = self._process.returncode or 0
+
+    def disown(self) -> None:
+        """In a forked child: hold nothing that keeps the parent's cluster from noticing the parent's end."""
+        # The descriptor stays taken, since objects that are never closed here still hold its number.
+        with open(os.devnull) as nothing, suppress(OSError):
+            os.dup2(nothing.fileno(), self._channel.fileno())
 
     def _say(self, word: bytes) -> None:
         with suppress(OSError):
             self._channel.sendall(word)
+
+    def _hang_up(self) -> None:
+        with suppress(OSError):
+            self._channel.shutdown(socket.SHUT_RDWR)
+        self._watcher.join(timeout=0.5)
 
     def _close_client(self, timeout: float = 2.0) -> None:
         with suppress(Exception):
@@ -191,6 +211,4 @@ class Server:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGTERM)
             self._process.wait()
-        with suppress(OSError):
-            self._channel.shutdown(socket.SHUT_RDWR)
         scratch.remove(self.folder)

@@ -17,7 +17,7 @@ from distributed.worker_memory import NannyMemoryManager
 
 __all__ = ["CONFIG", "Nodes"]
 
-# Seconds for workers to end by themselves when the cluster closes; no task is running then, or its owner is gone.
+# Seconds for a worker to end by itself when it is not needed any more.
 CLOSE_S = 1.0
 
 CONFIG: dict[str, Any] = {
@@ -90,21 +90,19 @@ class Nodes:
     ----------
     scheduler
         The running scheduler.
-    touched
-        When somebody last asked for something, on the monotonic clock.
+    touched, idle_timeout
+        When somebody last asked for something, on the monotonic clock, and the seconds without use to leave after.
     """
 
-    def __init__(self, *, security: Security, memory_limit: int, folder: str) -> None:
+    def __init__(self, *, security: Security, memory_limit: int, idle_timeout: float, folder: str) -> None:
         self._security, self._memory_limit, self._folder = security, memory_limit, folder
         self._nannies: list[_Nanny] = []
         self._names = 0
         self._scaling = asyncio.Lock()
         self._transitions = -1
-        self.touched = time.monotonic()
+        self.touched, self.idle_timeout = time.monotonic(), idle_timeout
         self.scheduler = _Scheduler(host="127.0.0.1", port=0, protocol="tls", security=security)
-        self.scheduler.handlers.update(
-            mrkernel_touch=self._touch, mrkernel_scale=self._scale, mrkernel_pids=self._pids
-        )
+        self.scheduler.handlers.update(mrkernel_touch=self._touch, mrkernel_scale=self._scale)
 
     async def start(self) -> str:
         """Start the scheduler and return its address."""
@@ -158,21 +156,11 @@ class Nodes:
             or any(state.processing for state in scheduler.workers.values())
         )
 
-    async def close(self) -> None:
-        """End workers and scheduler; a worker that does not end by itself is killed."""
-        nannies, self._nannies = self._nannies, []
-        with suppress(Exception):
-            await asyncio.gather(*(nanny.close(timeout=CLOSE_S) for nanny in nannies), return_exceptions=True)
-        await self.scheduler.close(reason="the cluster is closing")
-
-    async def _touch(self, **_options: Any) -> dict[str, Any]:
-        self.touched = time.monotonic()
+    async def _touch(self, idle_timeout: float) -> dict[str, Any]:
+        self.touched, self.idle_timeout = time.monotonic(), idle_timeout
         return {"status": "OK", "workers": len(self._nannies)}
 
     async def _scale(self, workers: int) -> dict[str, Any]:
         self.touched = time.monotonic()
         await self.scale(workers)
         return {"status": "OK", "workers": len(self._nannies)}
-
-    async def _pids(self) -> dict[str, int]:
-        return {nanny.worker_address: nanny.pid for nanny in self._nannies if nanny.worker_address and nanny.pid}

@@ -20,21 +20,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from mrkernel.cluster import scratch, zygote
+from mrkernel.cluster.words import CLOSE, LEAVE
 
 if TYPE_CHECKING:
     from mrkernel.cluster.nodes import Nodes
 
-__all__ = ["CLOSE", "LEAVE", "main"]
+__all__ = ["main"]
 
 logger = logging.getLogger(__name__)
 
-# What an owner says: "end now", and "I end; you may when nothing runs".
-CLOSE, LEAVE = b"close\n", b"leave\n"
 CHECK_S = 0.1
 # Seconds without a task before the cluster leaves once its owner is gone.
 GRACE_S = 2.0
-# Closing everything takes 0.3 s; a process that cannot end by itself after this is ended.
-LEAVE_S = 8.0
 
 
 def main() -> None:
@@ -82,18 +79,17 @@ async def _serve(order: dict[str, Any], folder: str, channel: socket.socket) -> 
     from mrkernel.cluster.security import security
 
     dask.config.set({**nodes.CONFIG, "temporary-directory": folder})
-    cluster = nodes.Nodes(security=security(order["keys"]), memory_limit=order["memory_limit"], folder=folder)
+    cluster = nodes.Nodes(security=security(order["keys"]), memory_limit=order["memory_limit"],
+                            idle_timeout=order["idle_timeout"], folder=folder)  # fmt: skip
     owner = _Owner(channel, order["owner"])
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, owner.finish)
-    try:
-        _report(channel, address=await cluster.start())
-        await cluster.scale(order["workers"])
-        _report(channel, ready=True)
-        reason = await _until_unused(cluster, owner, order["idle_timeout"])
-        _report(channel, leaving=reason)
-    finally:
-        _end_after(LEAVE_S, folder)
-        await cluster.close()
+    _report(channel, address=await cluster.start())
+    await cluster.scale(order["workers"])
+    _report(channel, ready=True)
+    reason = await _until_unused(cluster, owner)
+    logger.warning("the cluster leaves: %s", reason)
+    # Workers need no farewell: nothing runs that anybody waits for, and killing them takes no time and cannot hang.
+    _leave(folder)
 
 
 class _Owner:
@@ -129,7 +125,7 @@ class _Owner:
         self._has_hung_up = True
 
 
-async def _until_unused(cluster: Nodes, owner: _Owner, idle_timeout: float) -> str:
+async def _until_unused(cluster: Nodes, owner: _Owner) -> str:
     last_used = time.monotonic()
     while not owner.has_finished:
         await asyncio.sleep(CHECK_S)
@@ -138,16 +134,9 @@ async def _until_unused(cluster: Nodes, owner: _Owner, idle_timeout: float) -> s
         if owner.is_gone():
             if not is_busy and now - last_used >= (0.0 if owner.has_left else GRACE_S):
                 return "its owner is gone"
-        elif now - last_used >= idle_timeout:
+        elif now - last_used >= cluster.idle_timeout:
             return "it was idle"
     return "it was closed"
-
-
-def _end_after(seconds: float, folder: str) -> None:
-    """Have this process and all it started end, whatever hangs."""
-    timer = threading.Timer(seconds, _leave, (folder,))
-    timer.daemon = True
-    timer.start()
 
 
 def _leave(folder: str) -> NoReturn:

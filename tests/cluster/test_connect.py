@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mrkernel.cluster import Cluster, choice, connect
+from mrkernel.errors import ClusterError
+
+pytestmark = pytest.mark.cluster
+
+
+@pytest.fixture(scope="module")
+def dask_cluster() -> Iterator[Any]:
+    """A dask cluster that somebody else made: one worker process with its nanny."""
+    from distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50
+    ) as found:
+        yield found
+
+
+@pytest.fixture
+def _embedded_again() -> Iterator[None]:
+    yield
+    choice._choice.chosen = None
+
+
+def targets(dask_cluster: Any, folder: Path) -> dict[str, Any]:
+    file = folder / "scheduler.json"
+    file.write_text(json.dumps({"address": dask_cluster.scheduler_address}))
+    return {"cluster": dask_cluster, "address": dask_cluster.scheduler_address, "file": file, "name": str(file)}
+
+
+@pytest.mark.parametrize("kind", ["cluster", "address", "file", "name"])
+def test_connect_takes(kind: str, dask_cluster: Any, tmp_path: Path) -> None:
+    with connect(targets(dask_cluster, tmp_path)[kind], scratch=tmp_path / "scratch") as cluster:
+        assert cluster.client.submit(pow, 2, 3).result() == 8
+        assert cluster.n_workers == 1
+        assert cluster.address == dask_cluster.scheduler_address
+        assert not cluster.is_embedded
+        assert cluster.is_local
+        assert cluster.scratch_dir is not None
+        assert Path(cluster.scratch_dir).parent == tmp_path / "scratch"
+    assert not list((tmp_path / "scratch").iterdir())
+
+
+def test_connect_leaves_a_client_that_was_handed_over_open(dask_cluster: Any) -> None:
+    from distributed import Client
+
+    with Client(dask_cluster, set_as_default=False) as client:
+        with connect(client) as cluster:
+            assert cluster.client is client
+        assert client.status == "running"
+
+
+def test_connect_to_a_client_that_is_closed_says_so(dask_cluster: Any) -> None:
+    from distributed import Client
+
+    with Client(dask_cluster, set_as_default=False) as client:
+        pass
+    with pytest.raises(ClusterError, match=r"cannot use the dask client .*: it is closed or asynchronous"):
+        connect(client)
+
+
+def test_connect_where_nothing_listens_fails_within_seconds() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    started = time.monotonic()
+    with pytest.raises(ClusterError, match=rf"cannot connect to a dask scheduler at tcp://127.0.0.1:{port}.*\n?.*Hint"):
+        connect(f"tcp://127.0.0.1:{port}", timeout=1)
+    assert time.monotonic() - started < 5
+
+
+def test_connect_to_a_name_that_is_nothing_says_what_an_address_looks_like() -> None:
+    with pytest.raises(ClusterError, match='neither an address nor a scheduler file\nHint: an address looks like "tcp:'):
+        connect("scheduler.json")
+
+
+def test_connect_to_something_else_says_so() -> None:
+    with pytest.raises(ClusterError, match="cannot connect to a dask scheduler at 3.5"):
+        connect(3.5)
+
+
+def test_scale_needs_a_cluster_that_can(dask_cluster: Any) -> None:
+    with connect(dask_cluster.scheduler_address) as cluster, pytest.raises(ClusterError, match="not one that mrkernel"):
+        cluster.scale(2)
+    with connect(dask_cluster) as cluster:
+        cluster.scale(2)
+        assert cluster.n_workers == 2
+
+
+def test_restart_worker_of_another_cluster(dask_cluster: Any) -> None:
+    with connect(dask_cluster) as cluster:
+        before = cluster.workers()[0]
+        cluster.restart_worker(before.address)
+        assert before.pid not in {worker.pid for worker in cluster.workers()}
+
+
+def test_restart_worker_without_a_nanny_is_refused() -> None:
+    from distributed import LocalCluster
+
+    with (
+        LocalCluster(n_workers=1, processes=False, dashboard_address="127.0.0.1:0", silence_logs=50) as plain,
+        connect(plain) as cluster,
+    ):
+        worker = cluster.workers()[0]
+        assert worker.pid is not None
+        with pytest.raises(ClusterError, match=r"it has no nanny that answers\nHint: start the cluster's"):
+            cluster.restart_worker(worker.address)
+
+
+@pytest.mark.usefixtures("_embedded_again")
+def test_cluster_makes_an_address_the_default(dask_cluster: Any) -> None:
+    chosen = choice.cluster(dask_cluster.scheduler_address)
+    assert choice.default() is chosen
+    assert choice.current() is chosen
+    chosen.close()
+    with pytest.raises(ClusterError, match=r"the chosen cluster at tcp://.* is closed\nHint: choose another"):
+        choice.default()
+
+
+@pytest.mark.usefixtures("_embedded_again")
+def test_cluster_without_an_address_goes_back_to_the_embedded_one(
+    dask_cluster: Any, own_cluster: Callable[..., Cluster]
+) -> None:
+    choice.cluster(dask_cluster).close()
+    assert choice.cluster(workers=1).is_embedded
+    assert choice.default().is_embedded
