@@ -1,0 +1,418 @@
+"""The driver: takes a plan and an executor, runs the stages, speaks only in events."""
+
+from __future__ import annotations
+
+import dataclasses
+import linecache
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from mrkernel.engine.executor import AttemptLost, AttemptProgressed, AttemptStarted, Executor, Message, TaskCall
+from mrkernel.engine.ranges import key_ranges
+from mrkernel.engine.shuffle import LostRunError, Run
+from mrkernel.engine.tasks import MapCall, MergeCall, ReduceCall, TaskReport
+from mrkernel.errors import ClusterError, JobCancelledError, TaskFailedError
+from mrkernel.events import (
+    Counters,
+    Event,
+    Failure,
+    JobFinished,
+    JobStarted,
+    PlanChanged,
+    StageFinished,
+    StageStarted,
+    TaskFailed,
+    TaskFinished,
+    TaskProgressed,
+    TaskRetried,
+    TaskStarted,
+)
+from mrkernel.io import Source
+from mrkernel.job import Job
+from mrkernel.planner import Plan, StepPlan, plan_step, reduce_tasks
+
+__all__ = ["Driver", "Outcome"]
+
+_POLL_S = 0.1
+# Attempts handed to the executor ahead of those that run, so that workers never wait for the driver.
+_AHEAD = 8
+_MERGE_FAN_IN = 32
+_BACK_OFF_S = 0.2
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a finished run leaves: the result's parts in order, and the counters."""
+
+    parts: list[Run] = field(default_factory=list)
+    counters: Counters = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Stage:
+    """The bookkeeping of a running stage."""
+
+    name: str
+    calls: dict[int, TaskCall]
+    reports: dict[int, TaskReport] = field(default_factory=dict)
+    starts: dict[int, int] = field(default_factory=dict)
+    started: float = field(default_factory=time.perf_counter)
+
+
+class Driver:
+    """Runs one job.
+
+    Parameters
+    ----------
+    plan
+        What to run.
+    executor
+        Where; the driver stops it at the end.
+    job
+        The pickled job, or the path of a file with it.
+    job_id
+        Its identity in events and file names.
+    scratch
+        Folder for shuffle files, removed at the end.
+    results
+        Folder for the parts of the result.
+    emit
+        Called with every event, from the thread that calls :meth:`run`.
+    as_source
+        Makes the parts of one step the source of the next.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        executor: Executor,
+        *,
+        job: bytes | str,
+        job_id: str,
+        scratch: str,
+        results: str,
+        emit: Callable[[Event], None],
+        as_source: Callable[[list[Run]], Source],
+    ) -> None:
+        self._plan, self._executor = plan, executor
+        self._job, self._job_id = job, job_id
+        self._scratch, self._results = scratch, results
+        self._emit, self._as_source = emit, as_source
+        self._stop = threading.Event()
+        self._stopped_as = "cancelled"
+        self._counters: Counters = {}
+        self._started = time.perf_counter()
+
+    def stop(self, state: str = "cancelled") -> None:
+        """Ask the run to end as ``"cancelled"`` or ``"interrupted"``; may be called from any thread, or a signal."""
+        self._stopped_as = state
+        self._stop.set()
+
+    def run(self) -> Outcome:
+        """Run the plan; returns when the result is whole.
+
+        Raises
+        ------
+        TaskFailedError
+            If a task failed for good.
+        JobCancelledError
+            If :meth:`stop` was called.
+        ClusterError
+            If the cluster went away.
+        """
+        self._started = time.perf_counter()
+        state, error = "failed", None
+        self._emit(JobStarted(job_id=self._job_id, name=self._plan.job.name, stages=tuple(self._stage_names())))
+        try:
+            parts = self._run_steps()
+            state = "finished"
+            return Outcome(parts=parts, counters=self._counters)
+        except JobCancelledError:
+            state = self._stopped_as
+            raise
+        except BaseException as caught:
+            error = str(caught)
+            raise
+        finally:
+            self._executor.stop(grace_s=1.0)
+            shutil.rmtree(self._scratch, ignore_errors=True)
+            seconds = time.perf_counter() - self._started
+            self._emit(JobFinished(job_id=self._job_id, state=state, seconds=seconds, counters=self._counters, error=error))
+
+    def _stage_names(self) -> Iterator[str]:
+        for number, step in enumerate(self._plan.job.steps):
+            yield _stage_name("map", number)
+            if step.reducer is not None or step.sort is not None:
+                yield _stage_name("reduce", number)
+
+    def _run_steps(self) -> list[Run]:
+        plan, parts = self._plan.first, []  # type: StepPlan, list[Run]
+        for number, step in enumerate(self._plan.job.steps):
+            if number:
+                plan = plan_step(step, number, self._as_source(parts), self._plan.settings, self._executor.n_workers)
+            is_last = number == self._plan.job.n_steps - 1
+            folder = self._results if is_last else os.path.join(self._scratch, f"step-{number}")
+            parts = self._run_step(step, plan, folder)
+        return parts
+
+    def _run_step(self, step: Job, plan: StepPlan, folder: str) -> list[Run]:
+        for _ in range(1, self._plan.settings.attempts):
+            try:
+                return self._try_step(step, plan, folder)
+            except LostRunError:
+                self._say("merged files were lost; the step runs again")
+        return self._try_step(step, plan, folder)
+
+    def _try_step(self, step: Job, plan: StepPlan, folder: str) -> list[Run]:
+        maps = self._map_calls(step, plan, folder)
+        input_bytes = plan.source.size_bytes()
+        stage = self._run_stage(_stage_name("map", plan.step), maps, input_bytes=input_bytes)
+        for report in stage.reports.values():
+            self._say(*report.notes)
+        runs = _in_order(stage)
+        if not plan.n_partitions:
+            return runs
+        merged = self._merged(step, plan, runs)
+        reduces = list(self._reduce_calls(step, plan, merged, folder))
+        size = sum(run.n_bytes for run in merged)
+        # Map tasks can run again one by one as long as the reduce tasks read their files and not merged ones.
+        maps_again = stage if merged is runs else None
+        return _in_order(self._run_stage(_stage_name("reduce", plan.step), reduces, input_bytes=size, maps=maps_again))
+
+    # -- calls -------------------------------------------------------------------------------------------------
+
+    def _map_calls(self, step: Job, plan: StepPlan, folder: str) -> list[TaskCall]:
+        name = _stage_name("map", plan.step)
+        shuffles = plan.n_partitions > 0
+        return [
+            MapCall(
+                job_id=self._job_id, stage=name, task=number, attempt=1, job=self._job, step=plan.step,
+                folder=self._scratch if shuffles else folder, source=plan.source, split=split,
+                n_partitions=plan.n_partitions, has_shuffle=shuffles, combine=self._plan.settings.combine,
+            )
+            for number, split in enumerate(plan.splits)
+        ]  # fmt: skip
+
+    def _merged(self, step: Job, plan: StepPlan, runs: list[Run]) -> list[Run]:
+        """Merge small combined outputs in a tree, so that one reduce task does not open thousands of files."""
+        level = 0
+        while (
+            step.reduction is not None
+            and step.reduction.is_algebraic
+            and step.sort is None
+            and not plan.has_fixed_partitions
+            and len(runs) > _MERGE_FAN_IN
+            and reduce_tasks(step, plan, _rows(runs, plan.n_partitions), 1) == [()]
+        ):
+            groups = [tuple(runs[start : start + _MERGE_FAN_IN]) for start in range(0, len(runs), _MERGE_FAN_IN)]
+            if level == 0:
+                self._say(f"merging {len(runs):,} small outputs in a tree: {sum(run.n_rows for run in runs):,} rows are left")
+            name = _stage_name("merge", plan.step) + (f" level {level + 1}" if level else "")
+            calls: list[TaskCall] = [
+                MergeCall(job_id=self._job_id, stage=name, task=number, attempt=1, job=self._job, step=plan.step,
+                          folder=self._scratch, runs=group, n_partitions=plan.n_partitions)
+                for number, group in enumerate(groups)
+            ]  # fmt: skip
+            runs = _in_order(self._run_stage(name, calls, input_bytes=sum(run.n_bytes for run in runs)))
+            level += 1
+        return runs
+
+    def _reduce_calls(self, step: Job, plan: StepPlan, runs: list[Run], folder: str) -> Iterator[TaskCall]:
+        common = {"job_id": self._job_id, "stage": _stage_name("reduce", plan.step), "attempt": 1, "job": self._job,
+                  "step": plan.step, "folder": folder, "runs": tuple(runs)}  # fmt: skip
+        workers = self._executor.n_workers
+        if step.sort == "key":
+            total = sum(run.n_rows for run in runs)
+            groups = reduce_tasks(step, dataclasses.replace(plan, n_partitions=256, has_fixed_partitions=False),
+                                  [-(-total // 256)] * 256, workers)  # fmt: skip
+            n_ranges = self._plan.settings.reducers or len(groups)
+            for number, (lower, upper) in enumerate(key_ranges(runs, n_ranges)):
+                yield ReduceCall(**common, task=number, partitions=(), lower=lower, upper=upper)  # type: ignore[arg-type]
+            return
+        rows = _rows(runs, plan.n_partitions)
+        groups = reduce_tasks(step, plan, rows, workers)
+        if groups == [()] and plan.n_partitions > 1:
+            self._say(f"no shuffle: {sum(rows):,} rows are left after the map stage, one task reduces them")
+        for number, partitions in enumerate(groups):
+            yield ReduceCall(**common, task=number, partitions=partitions)  # type: ignore[arg-type]
+
+    # -- stages ------------------------------------------------------------------------------------------------
+
+    def _run_stage(
+        self, name: str, calls: Sequence[TaskCall], *, input_bytes: int | None = None, maps: _Stage | None = None
+    ) -> _Stage:
+        """Run the calls; ``maps`` is the stage whose tasks run again when their files are lost."""
+        stage = _Stage(name, {call.task: call for call in calls})
+        self._emit(StageStarted(job_id=self._job_id, stage=name, n_tasks=len(calls), input_bytes=input_bytes))
+        waiting = list(reversed(calls))
+        window = _AHEAD * self._executor.n_workers
+        self._feed(waiting, window)
+        while len(stage.reports) < len(calls):
+            if self._stop.is_set():
+                raise JobCancelledError(
+                    f"the job {self._plan.job.name} was {self._stopped_as} in its {name} stage "
+                    f"after {len(stage.reports):,} of {len(calls):,} tasks"
+                )
+            finished = len(stage.reports)
+            for message in self._executor.poll(_POLL_S):
+                self._handle(message, stage, maps)
+            self._feed(waiting, len(stage.reports) - finished)
+        self._emit(_stage_finished(self._job_id, stage))
+        return stage
+
+    def _feed(self, waiting: list[TaskCall], count: int) -> None:
+        calls = [waiting.pop() for _ in range(min(count, len(waiting)))]
+        if calls:
+            self._executor.start(calls)
+
+    def _handle(self, message: Message, stage: _Stage, maps: _Stage | None) -> None:
+        if isinstance(message, AttemptStarted):
+            self._on_started(message, stage)
+        elif isinstance(message, AttemptProgressed):
+            self._emit(TaskProgressed(job_id=self._job_id, stage=message.stage, task=message.task,
+                                      records=message.records, input_bytes=message.n_bytes))  # fmt: skip
+        elif isinstance(message, AttemptLost):
+            self._on_lost(message, stage)
+        elif message.failure is not None:
+            self._on_failure(message.failure, message, stage)
+        elif message.lost:
+            if maps is None:
+                raise LostRunError(message.lost)
+            self._on_lost_files(message, stage, maps)
+        elif message.stage != stage.name and maps is not None:
+            self._on_map_again(message, stage, maps)
+        elif message.stage == stage.name:
+            self._on_finished(message, stage)
+
+    def _on_started(self, message: AttemptStarted, stage: _Stage) -> None:
+        if message.stage != stage.name:
+            return
+        stage.starts[message.task] = attempt = stage.starts.get(message.task, 0) + 1
+        planned = stage.calls[message.task].attempt
+        if attempt > planned:
+            self._emit(TaskRetried(job_id=self._job_id, stage=message.stage, task=message.task, attempt=attempt,
+                                   reason="worker lost"))  # fmt: skip
+        self._emit(TaskStarted(job_id=self._job_id, stage=message.stage, task=message.task, attempt=attempt,
+                               worker=message.worker))  # fmt: skip
+
+    def _on_finished(self, report: TaskReport, stage: _Stage) -> None:
+        if report.task in stage.reports:
+            return
+        stage.reports[report.task] = report
+        for name, amount in report.counters.items():
+            self._counters[name] = self._counters.get(name, 0) + amount
+        self._emit(
+            TaskFinished(
+                job_id=self._job_id, stage=report.stage, task=report.task, worker=report.worker, seconds=report.seconds,
+                attempt=max(report.attempt, stage.starts.get(report.task, 1)), records_in=report.records_in,
+                records_out=report.records_out, bytes_in=report.bytes_in, bytes_out=report.bytes_out,
+            )
+        )  # fmt: skip
+
+    def _on_failure(self, failure: Failure, report: TaskReport, stage: _Stage) -> None:
+        failure = _with_source_lines(failure)
+        call = stage.calls.get(report.task)
+        if not failure.is_user_error and call is not None and report.attempt < self._plan.settings.attempts:
+            self._again(call, stage, f"{failure.error_type}: {failure.error_text}", wait_s=_BACK_OFF_S * report.attempt)
+            return
+        self._emit(TaskFailed(job_id=self._job_id, stage=report.stage, task=report.task, failure=failure))
+        raise TaskFailedError(_sentence(failure), failure=failure, hint=failure.hint)
+
+    def _on_lost(self, message: AttemptLost, stage: _Stage) -> None:
+        call = stage.calls.get(message.task)
+        if not message.is_fatal and call is not None and message.attempt < self._plan.settings.attempts:
+            self._again(call, stage, message.reason, wait_s=_BACK_OFF_S)
+            return
+        if "connection" in message.reason:
+            raise ClusterError(f"the job {self._plan.job.name} lost its cluster: {message.reason}",
+                               hint="run it again; the embedded cluster starts anew")  # fmt: skip
+        where = call.split.source if isinstance(call, MapCall) else ""
+        failure = Failure(
+            stage=message.stage, task=message.task, function="mapper" if isinstance(call, MapCall) else "reducer",
+            error_type="WorkerLost", error_text=message.reason, source=where,
+            location=_split_words(call) if isinstance(call, MapCall) else "",
+            hint="the function may crash the interpreter or need more memory than a worker has",
+        )  # fmt: skip
+        self._emit(TaskFailed(job_id=self._job_id, stage=message.stage, task=message.task, failure=failure))
+        raise TaskFailedError(_sentence(failure), failure=failure, hint=failure.hint)
+
+    def _again(self, call: TaskCall, stage: _Stage, reason: str, *, wait_s: float = 0.0) -> None:
+        again = dataclasses.replace(call, attempt=call.attempt + 1)
+        stage.calls[call.task] = again
+        self._emit(TaskRetried(job_id=self._job_id, stage=call.stage, task=call.task, attempt=again.attempt, reason=reason))
+        self._stop.wait(wait_s)
+        self._executor.start([again])
+
+    def _on_lost_files(self, report: TaskReport, stage: _Stage, maps: _Stage) -> None:
+        """Run exactly the map tasks again whose files are gone; the reduce task follows when they are back."""
+        for task in report.lost:
+            if task in maps.reports:
+                del maps.reports[task]
+                self._again(maps.calls[task], maps, "shuffle file lost")
+
+    def _on_map_again(self, report: TaskReport, stage: _Stage, maps: _Stage) -> None:
+        if report.stage != maps.name:
+            return
+        maps.reports[report.task] = report
+        if len(maps.reports) < len(maps.calls):
+            return
+        runs = tuple(_in_order(maps))
+        for task, call in list(stage.calls.items()):
+            if task not in stage.reports and isinstance(call, ReduceCall):
+                stage.calls[task] = dataclasses.replace(call, runs=runs)
+                self._again(stage.calls[task], stage, "shuffle file lost")
+
+    def _say(self, *notes: str) -> None:
+        for note in notes:
+            self._emit(PlanChanged(job_id=self._job_id, reason=note))
+
+
+def _stage_name(kind: str, step: int) -> str:
+    return kind if step == 0 else f"{kind} {step + 1}"
+
+
+def _in_order(stage: _Stage) -> list[Run]:
+    return [run for task in sorted(stage.reports) for run in stage.reports[task].runs]
+
+
+def _rows(runs: Sequence[Run], n_partitions: int) -> list[int]:
+    totals = [0] * n_partitions
+    for run in runs:
+        for number, count in enumerate(run.rows):
+            totals[number] += count
+    return totals
+
+
+def _stage_finished(job_id: str, stage: _Stage) -> StageFinished:
+    reports = stage.reports.values()
+    return StageFinished(
+        job_id=job_id, stage=stage.name, n_tasks=len(stage.calls), seconds=time.perf_counter() - stage.started,
+        records_in=sum(report.records_in for report in reports), records_out=sum(report.records_out for report in reports),
+        bytes_in=sum(report.bytes_in for report in reports), bytes_out=sum(report.bytes_out for report in reports),
+    )  # fmt: skip
+
+
+def _with_source_lines(failure: Failure) -> Failure:
+    """Fill in the text of lines that a worker cannot see: those of notebook cells live in this process only."""
+    frames = tuple(
+        frame if frame.text else dataclasses.replace(frame, text=linecache.getline(frame.filename, frame.lineno).strip())
+        for frame in failure.frames
+    )
+    return dataclasses.replace(failure, frames=frames)
+
+
+def _split_words(call: MapCall) -> str:
+    split = call.split
+    return f"{split.unit} {split.start:,} to {split.stop:,}"
+
+
+def _sentence(failure: Failure) -> str:
+    place = " of ".join(word for word in (failure.location, failure.source) if word)
+    at = f" at {place}" if place else ""
+    line = failure.frames[-1] if failure.frames else None
+    where = f", in line {line.lineno} of {line.function}: {line.text}" if line and line.text else ""
+    return f"{failure.function} failed{at}: {failure.error_type}: {failure.error_text}{where}"

@@ -1,0 +1,66 @@
+"""What the driver needs of an executor: start attempts, hear of them, stop them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from mrkernel.engine.tasks import MapCall, MergeCall, ReduceCall, TaskReport
+
+__all__ = ["AttemptLost", "AttemptProgressed", "AttemptStarted", "Executor", "Message", "TaskCall"]
+
+TaskCall: TypeAlias = MapCall | MergeCall | ReduceCall
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptStarted:
+    """A worker has begun an attempt; a second one for the same call means that the first worker was lost."""
+
+    stage: str
+    task: int
+    worker: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptProgressed:
+    """A running attempt has read so much."""
+
+    stage: str
+    task: int
+    records: int
+    n_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptLost:
+    """An attempt ended without a report: its worker died too often, or the cluster has gone.
+
+    ``is_fatal`` is true where another attempt cannot help.
+    """
+
+    stage: str
+    task: int
+    attempt: int
+    reason: str
+    is_fatal: bool
+
+
+Message: TypeAlias = AttemptStarted | AttemptProgressed | AttemptLost | TaskReport
+
+
+class Executor(Protocol):
+    """Runs attempts somewhere. One executor serves one job."""
+
+    @property
+    def n_workers(self) -> int:
+        """Attempts that can run at the same time."""
+
+    def start(self, calls: Sequence[TaskCall]) -> None:
+        """Queue attempts, in the order in which they should run."""
+
+    def poll(self, timeout_s: float) -> list[Message]:
+        """What has happened since the last call, in order; waits up to ``timeout_s`` for something."""
+
+    def stop(self, *, grace_s: float) -> None:
+        """Give up all attempts. Whatever still runs after ``grace_s`` has its worker replaced, in the background."""

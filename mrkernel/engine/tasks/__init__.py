@@ -1,0 +1,7 @@
+"""What a worker does: run one attempt of a map, merge or reduce task, with plain data in and out and no dask."""
+
+from __future__ import annotations
+
+from mrkernel.engine.tasks.attempt import MapCall, MergeCall, ReduceCall, TaskReport, run_attempt
+
+__all__ = ["MapCall", "MergeCall", "ReduceCall", "TaskReport", "run_attempt"]

@@ -1,0 +1,93 @@
+"""Exceptions as plain records: what raised, where in the user's code, and at which record."""
+
+from __future__ import annotations
+
+import linecache
+import os
+import reprlib
+import sys
+import sysconfig
+import traceback
+from types import TracebackType
+from typing import Any
+
+from mrkernel.errors import KeyTypeError, MrkernelError, SourceError, ValueTypeError
+from mrkernel.events import Failure, Frame
+
+__all__ = ["describe_failure", "short_repr"]
+
+_MAX_FRAMES = 20
+_MAX_TEXT = 2_000
+_OURS = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+
+
+def short_repr(value: Any, limit: int = 200) -> str:
+    """A repr of at most about ``limit`` characters that never raises.
+
+    >>> short_repr("x" * 1000, 20)
+    "'xxxxxxx...xxxxxxxx'"
+    """
+    shortener = reprlib.Repr()
+    shortener.maxstring = shortener.maxother = limit
+    shortener.maxlist = shortener.maxtuple = shortener.maxdict = shortener.maxset = 12
+    try:
+        return shortener.repr(value)[: 2 * limit]
+    except Exception as error:  # noqa: BLE001  # a user's __repr__ may raise anything
+        return f"<{type(value).__name__} whose repr raised {type(error).__name__}>"
+
+
+def describe_failure(error: BaseException, stage: str, task: int, at: Any) -> Failure:
+    """The record of an exception; nothing in it can fail to pickle or grow without bound."""
+    is_ours = isinstance(error, MrkernelError)
+    frames = _user_frames(error.__traceback__)
+    origin = _origin(at)
+    record = short_repr(at.record) if at.has_record else short_repr(at.key) if at.has_key else ""
+    transient = isinstance(error, (OSError, MemoryError)) and not is_ours and not frames
+    return Failure(
+        stage=stage,
+        task=task,
+        function=at.function or "reader",
+        error_type=type(error).__name__,
+        error_text=_text(error),
+        source=getattr(origin, "source", ""),
+        location=f"key {record}" if at.has_key and origin is None else getattr(origin, "location", ""),
+        offset=getattr(origin, "offset", None),
+        record=record,
+        frames=frames,
+        hint=error.hint if is_ours else None,  # type: ignore[attr-defined]
+        is_user_error=not transient or isinstance(error, (KeyTypeError, ValueTypeError, SourceError)),
+    )
+
+
+def _text(error: BaseException) -> str:
+    try:
+        text = error.message if isinstance(error, MrkernelError) else str(error)
+    except Exception as broken:  # noqa: BLE001  # a user's __str__ may raise anything
+        text = f"(its text raised {type(broken).__name__})"
+    return text if len(text) <= _MAX_TEXT else f"{text[: _MAX_TEXT - 1]}…"
+
+
+def _origin(at: Any) -> Any:
+    try:
+        return at.origin() if at.origin is not None else None
+    except Exception:  # noqa: BLE001  # finding the place must never hide the failure itself
+        return None
+
+
+def _user_frames(trace: TracebackType | None) -> tuple[Frame, ...]:
+    """Frames that are neither ours nor a library's, unless the error came from a library that the user called."""
+    # Walking by hand bounds the work for a RecursionError's thousand frames.
+    limit = sys.getrecursionlimit()
+    found = [entry for entry in traceback.extract_tb(trace, limit=limit) if not entry.filename.startswith(_OURS)]
+    users = [entry for entry in found if not entry.filename.startswith(_LIBRARIES) and entry.filename != "<frozen runpy>"]
+    kept = users if len(users) <= _MAX_FRAMES else [*users[:2], *users[-(_MAX_FRAMES - 2) :]]
+    return tuple(
+        Frame(
+            filename=entry.filename,
+            lineno=entry.lineno or 0,
+            function=entry.name,
+            text=(entry.line or linecache.getline(entry.filename, entry.lineno or 0)).strip(),
+        )
+        for entry in kept
+    )

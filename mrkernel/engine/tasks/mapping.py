@@ -1,0 +1,195 @@
+"""The map task: records of one split through the user's mapper, into runs or parts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any
+
+from mrkernel.taskcontext import TaskContext
+from mrkernel.engine.tasks.attempt import AttemptCancelled, MapCall, Progress, Runtime
+from mrkernel.engine.tasks.calling import batch_outputs, bound, map_pairs, not_a_pair
+from mrkernel.engine.tasks.collecting import PartCollector, RunCollector
+from mrkernel.errors import KeyTypeError, MrkernelError, ValueTypeError
+from mrkernel.io import RecordBlock, Source, Split
+from mrkernel.job import Job
+
+__all__ = ["run_map"]
+
+# Pairs are checked and handed on in pieces that stay in the cache.
+_PIECE = 1 << 12
+_REPORT_S = 0.25
+
+
+def run_map(call: MapCall, step: Job, runtime: Runtime, task: TaskContext, at: Progress) -> dict[str, Any]:
+    """Run the call; the fields of its report."""
+    where = {"task": call.task, "worker": runtime.worker, "folder": call.folder}
+    collector: RunCollector | PartCollector
+    if call.has_shuffle:
+        collector = RunCollector(step, n_partitions=call.n_partitions, combine=call.combine, **where)  # type: ignore[arg-type]
+    else:
+        collector = PartCollector(step, **where)  # type: ignore[arg-type]
+    meter = _Meter(runtime)
+    at.function = "setup" if step.setup is not None else "mapper"
+    with bound(step.mapper, step, task) as function:
+        if step.batch_kind:
+            _map_batches(call, step.batch_kind, function, collector, meter, at)
+        else:
+            _map_records(call, step, function, collector, meter, task, at)
+        at.function = "teardown"
+    at.function = "combiner" if step.combiner is not None else "mapper"
+    at.origin = None
+    runs = collector.finish()
+    return {
+        "records_in": meter.records,
+        "records_out": collector.n_pairs,
+        "bytes_in": call.split.size_bytes or meter.n_bytes,
+        "bytes_out": sum(run.n_bytes for run in runs),
+        "runs": tuple(runs),
+        "notes": tuple(collector.notes),
+    }
+
+
+class _Meter:
+    """Counts what was read, reports it now and then, and leaves when the attempt is cancelled."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._due = time.monotonic() + _REPORT_S
+        self.records = self.n_bytes = 0
+
+    def count(self, records: int, n_bytes: int) -> None:
+        self.records += records
+        self.n_bytes += n_bytes
+        if self._runtime.is_cancelled():
+            raise AttemptCancelled
+        if time.monotonic() >= self._due:
+            self._runtime.report_progress(self.records, self.n_bytes)
+            self._due = time.monotonic() + _REPORT_S
+
+
+def _map_batches(
+    call: MapCall, kind: str, function: Any, collector: RunCollector | PartCollector, meter: _Meter, at: Progress
+) -> None:
+    row = 0
+    for batch in _reading(call.source.read(call.split), at):
+        at.function = "mapper"
+        first = row
+        at.origin = lambda first=first, n=batch.num_rows: _rows_origin(call.source, call.split, first, n)  # type: ignore[misc]
+        for table in batch_outputs(function, batch, kind):
+            collector.add_table(table)
+        row += batch.num_rows
+        meter.count(batch.num_rows, batch.nbytes)
+
+
+def _rows_origin(source: Source, split: Split, first: int, count: int) -> Any:
+    from mrkernel.io import Origin
+
+    base = split.start if split.unit == "rows" else 0
+    location = f"{source.record_name}s {base + first + 1} to {base + first + count} of this split"
+    return Origin(source=split.source, location=location, offset=None)
+
+
+def _map_records(
+    call: MapCall,
+    step: Job,
+    function: Any,
+    collector: RunCollector | PartCollector,
+    meter: _Meter,
+    task: TaskContext,
+    at: Progress,
+) -> None:
+    source, split = call.source, call.split
+    takes_pairs = step.takes_pairs
+    blocks = source.read_pairs(split) if takes_pairs and source.is_keyed else source.read_records(split)
+    for block in _reading(blocks, at):
+        at.function = "mapper"
+        records = iter(block.records)
+        here = _Place(source, split, block, records)
+        task.locate = at.origin = here.origin
+        try:
+            _collect(map_pairs(function, records, takes_pairs=takes_pairs), collector)
+        except (KeyTypeError, ValueTypeError):
+            here.find(function, takes_pairs=takes_pairs)
+            _point_at(at, here)
+            raise
+        except BaseException:
+            _point_at(at, here)
+            raise
+        meter.count(len(block.records), block.n_bytes)
+    task.locate = None
+
+
+def _point_at(at: Progress, here: _Place) -> None:
+    at.record, at.has_record = here.record(), here.has_record()
+
+
+def _reading(items: Iterator[Any], at: Progress) -> Iterator[Any]:
+    """The items, with the reader named as the one at work while it is."""
+    while True:
+        at.function = "reader"
+        item = next(items, None)
+        if item is None:
+            return
+        yield item
+
+
+class _Place:
+    """The record that the mapper is at, worked out from how much of the block is left, which costs nothing until asked."""
+
+    def __init__(self, source: Source, split: Split, block: RecordBlock, records: Any) -> None:
+        self._source, self._split, self._block, self._records = source, split, block, records
+        self._found: int | None = None
+
+    def index(self) -> int:
+        if self._found is not None:
+            return self._found
+        return max(0, len(self._block.records) - int(self._records.__length_hint__()) - 1)
+
+    def has_record(self) -> bool:
+        return bool(self._block.records)
+
+    def record(self) -> Any:
+        return self._block.records[self.index()] if self._block.records else None
+
+    def origin(self) -> Any:
+        return self._source.locate(self._split, self._block, self.index())
+
+    def find(self, function: Callable[..., Any] | None, *, takes_pairs: bool) -> None:
+        """Find the record whose pairs are wrong: pairs are checked many at a time, so it is not the current one."""
+        for index, record in enumerate(self._block.records):
+            try:
+                pairs = list(map_pairs(function, [record], takes_pairs=takes_pairs))
+                if all(_is_sound(pair) for pair in pairs):
+                    continue
+            except MrkernelError:
+                pass
+            except Exception:  # noqa: BLE001  # a mapper that raises only the second time says nothing about the place
+                return
+            self._found = index
+            return
+
+
+def _is_sound(pair: Any) -> bool:
+    if not isinstance(pair, tuple) or len(pair) != 2:
+        return False
+    try:
+        hash(pair[0])
+    except TypeError:
+        return False
+    return True
+
+
+def _collect(pairs: Iterator[Any], collector: RunCollector | PartCollector) -> None:
+    while piece := list(islice(pairs, _PIECE)):
+        if set(map(type, piece)) != {tuple}:
+            # A named tuple is a pair as well; a string of two characters or a list is not.
+            for pair in piece:
+                if not isinstance(pair, tuple):
+                    raise not_a_pair("mapper", pair)
+        try:
+            keys = [key for key, _ in piece]
+        except ValueError:
+            raise not_a_pair("mapper", next(pair for pair in piece if len(pair) != 2)) from None
+        collector.add(keys, [value for _, value in piece])

@@ -1,0 +1,171 @@
+"""The reduce task: partitions of all runs through the reducer, into one part of the result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from mrkernel.batches import Column, concat_columns, decode_column, encode_column, kind_of, make_table, value_columns
+from mrkernel.taskcontext import TaskContext
+from mrkernel.engine.shuffle import Run, RunReaders, new_path, read_all, write_batches, write_run
+from mrkernel.engine.tasks.attempt import AttemptCancelled, MergeCall, Progress, ReduceCall, Runtime
+from mrkernel.engine.tasks.calling import bound, reduced_pairs
+from mrkernel.grouping import encode_keys, group, sort_codes, sort_token
+from mrkernel.job import Job
+from mrkernel.partition import partition_ids
+
+__all__ = ["run_merge", "run_reduce"]
+
+_PAIRS = 1 << 16
+
+
+def run_merge(call: MergeCall, step: Job, runtime: Runtime) -> dict[str, Any]:
+    """Merge combined map output; the fields of its report."""
+    tables = read_all(call.runs)
+    if not tables:
+        return {}
+    reduction = step.reduction
+    assert reduction is not None
+    merged = reduction.combine(tables)
+    column = (merged.column(0).combine_chunks(), merged.schema.field(0))
+    if isinstance(column[0], pa.ChunkedArray):
+        column = concat_columns([(piece, column[1]) for piece in column[0].chunks], column[1].name)
+    ids = partition_ids(column, call.n_partitions, step.partitioner)
+    run = write_run(merged, ids, call.n_partitions, folder=call.folder, task=call.task, worker=runtime.worker)
+    return {
+        "records_in": sum(table.num_rows for table in tables), "records_out": merged.num_rows,
+        "bytes_in": sum(run.n_bytes for run in call.runs), "bytes_out": run.n_bytes, "runs": (run,),
+    }  # fmt: skip
+
+
+def run_reduce(call: ReduceCall, step: Job, runtime: Runtime, task: TaskContext, at: Progress) -> dict[str, Any]:
+    """Run the call; the fields of its report."""
+    at.function = "setup" if step.setup is not None else "reducer"
+    readers = RunReaders(call.runs) if call.partitions else None
+    n_groups = 0
+    runs: list[Run] = []
+    pending: list[pa.Table] = []
+
+    def write() -> None:
+        if pending:
+            path = new_path(call.folder, f"part-{call.task:05d}")
+            rows, n_bytes = write_batches(iter(pending), path)
+            runs.append(Run(task=call.task, path=path, worker=runtime.worker, rows=(rows,), n_bytes=n_bytes))
+            pending.clear()
+
+    with bound(step.reducer if step.reduction is None else None, step, task) as function:
+        for number in call.partitions or (None,):
+            if runtime.is_cancelled():
+                raise AttemptCancelled
+            tables = readers.partition(number) if readers and number is not None else _tables(call)
+            at.function = "reducer"
+            for table in _reduced(step, function, tables, at) if tables else ():
+                n_groups += table.num_rows
+                if pending and pending[0].schema != table.schema:
+                    write()
+                pending.append(table)
+        at.function = "teardown"
+    write()
+    return {
+        "records_in": sum(sum(run.rows[n] for n in call.partitions) if call.partitions else run.n_rows for run in call.runs),
+        "records_out": n_groups,
+        "bytes_in": sum(run.n_bytes for run in call.runs),
+        "bytes_out": sum(run.n_bytes for run in runs),
+        "runs": tuple(runs),
+    }
+
+
+def _tables(call: ReduceCall) -> list[pa.Table]:
+    """All rows of the runs, or those of the call's range of keys."""
+    tables = read_all(call.runs)
+    if call.lower is None and call.upper is None:
+        return tables
+    lower, upper = _bound_token(call.lower), _bound_token(call.upper)
+    ranges = []
+    for table in tables:
+        start = _count_until(table, lower) if lower is not None else 0
+        stop = _count_until(table, upper) if upper is not None else table.num_rows
+        if stop > start:
+            ranges.append(table.slice(start, stop - start))
+    return ranges
+
+
+def _bound_token(table: pa.Table | None) -> tuple[Any, ...] | None:
+    return None if table is None else sort_token(decode_column(table.column(0), table.schema.field(0))[0])
+
+
+def _count_until(table: pa.Table, bound_token: tuple[Any, ...]) -> int:
+    """How many rows of a sorted table have a key not above the bound: a binary search that decodes few keys."""
+    column, field = table.column(0), table.schema.field(0)
+    low, high = 0, table.num_rows
+    while low < high:
+        middle = (low + high) // 2
+        if sort_token(decode_column(column.slice(middle, 1), field)[0]) <= bound_token:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def _reduced(step: Job, function: Any, tables: Sequence[pa.Table], at: Progress) -> Iterator[pa.Table]:
+    if step.reduction is not None:
+        yield step.reduction.finish(tables)
+        return
+    key, value = (_joined(tables, index) for index in (0, 1))
+    groups = group(key)
+    if function is None:
+        order = pa.array(groups.order())
+        yield make_table([(key[0].take(order), key[1]), *value_columns((value[0].take(order), value[1]))])
+        return
+    order = _value_order(step, value, groups.codes, groups.n_groups) if step.sort_values else groups.order()
+    ordered = (value[0].take(pa.array(order)), value[1])
+
+    def on_key(current: Any) -> None:
+        at.key, at.has_key = current, True
+
+    pairs = reduced_pairs(function, decode_column(*groups.keys), groups.starts().tolist(), ordered, step.values_kind, on_key)
+    yield from _sorted_parts(list(_encoded(pairs)))
+    at.key, at.has_key = None, False
+
+
+def _joined(tables: Sequence[pa.Table], index: int) -> Column:
+    pieces = [(piece, table.schema.field(index)) for table in tables for piece in table.column(index).chunks]
+    return concat_columns(pieces, ("key", "value")[index])
+
+
+def _value_order(step: Job, value: Column, codes: np.ndarray, n_groups: int) -> np.ndarray:
+    """Row numbers by key, then by value (or by the user's sort key of the value)."""
+    array, field = value
+    if step.sort_values is True and not pa.types.is_nested(array.type) and not kind_of(field):
+        by_value = group(value).order()
+    else:
+        values = decode_column(array, field)
+        token = sort_token if step.sort_values is True else step.sort_values
+        by_value = np.array(sorted(range(len(values)), key=lambda row: token(values[row])), np.int64)  # type: ignore[operator]
+    return by_value[sort_codes(codes[by_value], n_groups)]
+
+
+def _encoded(pairs: Iterator[tuple[Any, Any]]) -> Iterator[tuple[Column, Column]]:
+    keys: list[Any] = []
+    values: list[Any] = []
+    for key, value in pairs:
+        keys.append(key)
+        values.append(value)
+        if len(keys) >= _PAIRS:
+            yield encode_keys(keys), encode_column(values, "value")
+            keys, values = [], []
+    if keys:
+        yield encode_keys(keys), encode_column(values, "value")
+
+
+def _sorted_parts(pieces: list[tuple[Column, Column]]) -> Iterator[pa.Table]:
+    """The reducer's rows in key order: its own keys may come in any order."""
+    if not pieces:
+        return
+    key = concat_columns([piece[0] for piece in pieces], "key")
+    value = concat_columns([piece[1] for piece in pieces], "value")
+    order = pa.array(group(key).order())
+    yield make_table([(key[0].take(order), key[1]), *value_columns((value[0].take(order), value[1]))])

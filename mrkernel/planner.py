@@ -1,0 +1,213 @@
+"""Job and settings to Plan: which splits, how many partitions, and why, before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mrkernel.chunking import choose_chunk_bytes
+from mrkernel.config import Settings, format_bytes
+from mrkernel.errors import JobSpecError
+from mrkernel.io import Source, Split
+from mrkernel.job import Job
+from mrkernel.render import plan_html, plan_text
+
+__all__ = ["Plan", "StepPlan", "make_plan", "plan_step", "reduce_tasks"]
+
+# One task reduces so many rows of aggregates in well under a second; more are worth a shuffle (PERFORMANCE, 4.2.6).
+SMALL_ROWS = 1_000_000
+# Reducer functions may be slow: theirs are spread over the workers much earlier.
+SMALL_FUNCTION_ROWS = 20_000
+_ROWS_PER_TASK = 4_000_000
+_MAX_PARTITIONS = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepPlan:
+    """How one step will run.
+
+    Attributes
+    ----------
+    step
+        Its number, from 0.
+    chunk_bytes
+        Target size of a split.
+    n_partitions
+        Into how many partitions map tasks sort their output; 0 without a shuffle.
+    has_fixed_partitions
+        True if the user chose their number (or a partitioner), so that each stays one part of the result.
+    """
+
+    step: int
+    source: Source
+    splits: tuple[Split, ...]
+    chunk_bytes: int
+    n_partitions: int
+    has_fixed_partitions: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a run is going to do; ``str(plan)`` explains it."""
+
+    job: Job
+    first: StepPlan
+    settings: Settings
+    n_workers: int
+
+    def facts(self) -> list[tuple[str, str]]:
+        """(what, how) in the order in which things happen."""
+        splits = self.first.splits
+        size = self.first.source.size_bytes()
+        facts = [("input", f"{self.first.source.name}" + (f", {format_bytes(size)}" if size is not None else ""))]
+        chosen = "given" if self.settings.chunk_size else "chosen from the input's size"
+        facts.append(("chunk size", f"{format_bytes(self.first.chunk_bytes)} ({chosen})"))
+        for number, step in enumerate(self.job.steps):
+            label = f" {number + 1}" if self.job.n_steps > 1 else ""
+            tasks = f"{len(splits):,} tasks" if number == 0 else "a task for each chunk of the step before"
+            facts.append((f"map{label}", f"{tasks}: {_map_words(step)}"))
+            if _has_shuffle(step):
+                facts.append((f"combine{label}", _combine_words(step, self.settings)))
+                facts.append((f"shuffle{label}", _shuffle_words(step, self.settings, self.first)))
+                facts.append((f"reduce{label}", _reduce_words(step)))
+        facts.append(("workers", f"{self.n_workers}"))
+        return facts
+
+    def notes(self) -> list[str]:
+        """What is worth knowing about the input: why a split could not be smaller."""
+        found: dict[str, list[str]] = {}
+        for split in self.first.splits:
+            if split.note:
+                found.setdefault(split.note, []).append(split.source)
+        return [f"{sources[0]}{f' and {len(sources) - 1} more' if len(sources) > 1 else ''}: {note}"
+                for note, sources in found.items()]  # fmt: skip
+
+    def __str__(self) -> str:
+        return plan_text(f"plan of {self.job.name}", self.facts(), self.notes())
+
+    def _repr_html_(self) -> str:
+        return plan_html(f"plan of {self.job.name}", self.facts(), self.notes())
+
+
+def make_plan(job: Job, source: Source, settings: Settings, n_workers: int) -> Plan:
+    """Plan a job over a source; reads what the source needs to be split, and no records.
+
+    Raises
+    ------
+    SourceError
+        If the source cannot be split.
+    JobSpecError
+        If the mapper and the source do not fit together.
+    """
+    first = job.steps[0]
+    if first.mapper is None and not source.is_keyed and source.record_name == "line":
+        raise JobSpecError(f"the job has no mapper, and {source.name} holds lines, not (key, value) pairs",
+                           hint="define mapper(record) that yields pairs")  # fmt: skip
+    if first.takes_pairs and first.mapper is not None and not source.is_keyed and source.record_name == "line":
+        raise JobSpecError(
+            f"the mapper {first.mapper.__name__} takes 2 arguments, and {source.name} holds lines",
+            hint="write it as def mapper(record): two parameters are for the pairs of an earlier step or Result",
+        )
+    return Plan(job=job, first=plan_step(first, 0, source, settings, n_workers), settings=settings, n_workers=n_workers)
+
+
+def plan_step(step: Job, number: int, source: Source, settings: Settings, n_workers: int) -> StepPlan:
+    """Plan one step over its source."""
+    size = source.size_bytes()
+    chunk_bytes = settings.chunk_size or choose_chunk_bytes(size, n_workers)
+    splits = tuple(source.splits(chunk_bytes))
+    fixed = settings.reducers is not None or step.partitioner is not None
+    if not _has_shuffle(step):
+        n_partitions = 0
+    elif step.sort == "key":
+        n_partitions = 1
+    elif settings.reducers is not None:
+        n_partitions = settings.reducers
+    elif step.partitioner is not None:
+        n_partitions = n_workers
+    else:
+        n_partitions = _partitions(size)
+    return StepPlan(
+        step=number, source=source, splits=splits, chunk_bytes=chunk_bytes, n_partitions=n_partitions,
+        has_fixed_partitions=fixed,
+    )  # fmt: skip
+
+
+def _partitions(size: int | None) -> int:
+    """Enough that a partition of mostly different keys stays in the cache when it is reduced (PERFORMANCE, 2.4)."""
+    if size is None:
+        return 64
+    for limit, count in ((4 << 20, 1), (64 << 20, 16), (1 << 30, 64)):
+        if size <= limit:
+            return count
+    return _MAX_PARTITIONS
+
+
+def reduce_tasks(step: Job, plan: StepPlan, rows: Sequence[int], n_workers: int) -> list[tuple[int, ...]]:
+    """The partitions of each reduce task, given the rows that each partition has; empty means all as one.
+
+    >>> from mrkernel.job import Job
+    >>> plan = StepPlan(step=0, source=None, splits=(), chunk_bytes=1, n_partitions=4, has_fixed_partitions=False)
+    >>> reduce_tasks(Job(print, sum), plan, [5, 0, 5, 5], 2)
+    [()]
+    """
+    total = sum(rows)
+    if plan.has_fixed_partitions:
+        return [(number,) for number in range(plan.n_partitions)]
+    if total <= (SMALL_ROWS if step.reduction is not None else SMALL_FUNCTION_ROWS):
+        return [()]
+    n_tasks = max(2 * n_workers, -(-total // _ROWS_PER_TASK))
+    return _balanced(rows, n_tasks)
+
+
+def _balanced(rows: Sequence[int], n_tasks: int) -> list[tuple[int, ...]]:
+    """Neighbouring partitions in groups of about equal rows."""
+    share = sum(rows) / n_tasks
+    groups: list[tuple[int, ...]] = []
+    current: list[int] = []
+    held = 0
+    for number, count in enumerate(rows):
+        if current and held + count / 2 > share:
+            groups.append(tuple(current))
+            current, held = [], 0
+        if count:
+            current.append(number)
+            held += count
+    return [*groups, tuple(current)] if current else groups
+
+
+def _has_shuffle(step: Job) -> bool:
+    return step.reducer is not None or step.sort is not None
+
+
+def _map_words(step: Job) -> str:
+    if step.mapper is None:
+        return "pairs as they are"
+    kind = f"batches as {step.batch_kind}" if step.batch_kind else "records"
+    return f"{getattr(step.mapper, '__name__', 'mapper')}, {kind}"
+
+
+def _combine_words(step: Job, settings: Settings) -> str:
+    if settings.combine is False:
+        return "off"
+    reduction = step.reduction
+    if step.combiner is not None:
+        return "with the given combiner"
+    if reduction is None or not reduction.is_algebraic:
+        return "none: the reducer needs all values of a key"
+    return f"{reduction.label} inside map tasks" + ("" if settings.combine else ", dropped where it saves nothing")
+
+
+def _shuffle_words(step: Job, settings: Settings, plan: StepPlan) -> str:
+    if step.sort == "key":
+        return "sorted by key; ranges chosen from a sample of the map output"
+    if plan.has_fixed_partitions:
+        who = "the partitioner" if step.partitioner else "hash of the key"
+        return f"{plan.n_partitions} partitions by {who}"
+    return f"{plan.n_partitions} partitions by hash of the key, or one merge if little is left after combining"
+
+
+def _reduce_words(step: Job) -> str:
+    if step.reduction is not None:
+        return step.reduction.label
+    return getattr(step.reducer, "__name__", "reducer") if step.reducer is not None else "none: rows in key order"

@@ -1,0 +1,312 @@
+"""Result: the rows of a finished job, left in their files until asked for."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from pyarrow import ipc
+
+from mrkernel.batches import concat_columns, decode_column, kind_of, make_table, python_rows
+from mrkernel.errors import MrkernelError, OptionError
+from mrkernel.events import Counters
+from mrkernel.render import Preview, counters_html, counters_text, table_html, table_text
+from mrkernel.result.parts import PartFile, PartsSource, pairs
+from mrkernel.result.report import Report
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    from matplotlib.axes import Axes
+
+    from mrkernel.io import Source
+
+__all__ = ["Result"]
+
+_PLOTTED_ROWS = 1_000_000
+
+
+class Result:
+    """The rows of a finished job: columns ``key`` and ``value``, or ``key`` and the columns that dict values became.
+
+    Rows stay in Arrow files until they are asked for; a Result is itself a source for another job. Its files go when
+    the Result goes, or this process ends.
+
+    Attributes
+    ----------
+    counters
+        What ``mr.counter`` counted, once for each successful task.
+    report
+        Tasks, records, bytes and seconds of each stage.
+
+    Examples
+    --------
+    >>> import mrkernel as mr
+    >>> result = mr.run(mr.Job(lambda word: (word, 1), sum), ["a", "b", "a"], executor="inline")
+    >>> dict(result)
+    {'a': 2, 'b': 1}
+    """
+
+    def __init__(
+        self, parts: Sequence[PartFile], *, name: str, counters: Counters, report: Report, limit: int = 10
+    ) -> None:
+        self.name = name
+        self.counters = counters
+        self.report = report
+        self._limit = limit
+        self._source = PartsSource(tuple(parts), label=f"result of {name}" if name else "result")
+        self._finalizer = weakref.finalize(self, _remove, [part.path for part in parts])
+
+    # -- size and schema ---------------------------------------------------------------------------------------
+
+    @property
+    def num_rows(self) -> int:
+        """How many rows there are."""
+        return sum(part.n_rows for part in self._source.parts)
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of the files that hold the rows."""
+        return sum(part.n_bytes for part in self._source.parts)
+
+    @property
+    def num_parts(self) -> int:
+        """How many parts there are: one for each reduce task that had rows, at least."""
+        return len(self._source.parts)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns and their Arrow types."""
+        return self.head(0).schema
+
+    def __len__(self) -> int:
+        return self.num_rows
+
+    # -- rows --------------------------------------------------------------------------------------------------
+
+    def head(self, n: int = 10) -> pa.Table:
+        """The first ``n`` rows as an Arrow table."""
+        schemas = {str(schema): table for table in self._tables() if (schema := _signature(table))}
+        if len(schemas) > 1:
+            return self.to_arrow().slice(0, n)
+        tables, left = [], n
+        for table in self._tables():
+            tables.append(table.slice(0, left))
+            left -= tables[-1].num_rows
+            if left <= 0:
+                break
+        return _joined(tables)
+
+    def to_arrow(self) -> pa.Table:
+        """All rows as an Arrow table, memory-mapped where the parts' types allow."""
+        return _joined(list(self._tables()))
+
+    def to_pandas(self) -> pd.DataFrame:
+        """All rows as a pandas DataFrame; tuples, mixed and other Python values as objects."""
+        import pandas as pd
+
+        table = self.to_arrow()
+        if not any(kind_of(field) for field in table.schema):
+            return table.to_pandas()
+        columns = {field.name: _pandas_column(table.column(n), field) for n, field in enumerate(table.schema)}
+        return pd.DataFrame(columns)
+
+    def to_polars(self) -> pl.DataFrame:
+        """All rows as a polars DataFrame; what polars has no type for, as objects."""
+        import polars as pl
+
+        table = self.to_arrow()
+        columns = {}
+        for n, field in enumerate(table.schema):
+            if kind_of(field) == "object":
+                columns[field.name] = pl.Series(field.name, decode_column(table.column(n), field), dtype=pl.Object)
+            else:
+                columns[field.name] = pl.Series(field.name, pl.from_arrow(table.column(n)))
+        return pl.DataFrame(columns)
+
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        """(key, value) of each row, in order; several value columns are a dict."""
+        for table in self._tables():
+            for batch in table.to_batches():
+                yield from pairs(batch)
+
+    def keys(self) -> list[Any]:
+        """The keys, in order: what makes ``dict(result)`` work."""
+        return [key for key, _ in self]
+
+    def __getitem__(self, key: Any) -> Any:
+        """The value of a key; reads the result once and keeps it as a dict.
+
+        Raises
+        ------
+        KeyError
+            If no row has that key.
+        """
+        if not hasattr(self, "_by_key"):
+            self._by_key = {one: value for one, value in self}  # noqa: C416  # dict(self) would call this method
+        return self._by_key[key]
+
+    def _tables(self) -> Iterator[pa.Table]:
+        for part in self._source.parts:
+            try:
+                yield ipc.open_file(pa.memory_map(part.path)).read_all()
+            except OSError as error:
+                raise MrkernelError(f"cannot read the {self._source.label}: its file is gone ({error})",
+                                    hint="run the job again") from None  # fmt: skip
+
+    def __mrkernel_source__(self) -> Source:
+        """The source that this result is for another job, without moving a row."""
+        source = self._source
+        # The files must live as long as the source is used in this process.
+        object.__setattr__(source, "_owner", self)
+        return source
+
+    # -- views -------------------------------------------------------------------------------------------------
+
+    def preview(self, n: int | None = None) -> Preview:
+        """The first rows as plain Python values, with what a display says about the rest."""
+        table = self.head(self._limit if n is None else n)
+        return Preview(
+            columns=tuple(table.schema.names), types=tuple(_type_words(field) for field in table.schema),
+            rows=python_rows(table), n_rows=self.num_rows, n_columns=table.num_columns, n_bytes=self.num_bytes,
+        )  # fmt: skip
+
+    def __repr__(self) -> str:
+        text = table_text(self.preview())
+        return f"{text}\n{counters_text(self.counters)}" if self.counters else text
+
+    def _repr_html_(self) -> str:
+        html = table_html(self.preview())
+        return f"{html}{counters_html(self.counters)}" if self.counters else html
+
+    def plot(self, **options: Any) -> Axes:
+        """Draw the result: bars of the top keys, a line where keys are ordered, a histogram of numbers.
+
+        Takes ``kind``, ``top``, ``log`` and ``title``.
+
+        Raises
+        ------
+        OptionError
+            If there is no numeric column to draw.
+        """
+        from mrkernel.plots import plot_table
+
+        return plot_table(self.plain(_PLOTTED_ROWS), total_rows=self.num_rows, **options)
+
+    def plain(self, n: int) -> pa.Table:
+        """The first ``n`` rows with tuples, mixed and other Python values as text: for drawing."""
+        table = self.head(n)
+        columns = []
+        for index, field in enumerate(table.schema):
+            if kind_of(field):
+                words = [_key_words(value) for value in decode_column(table.column(index), field)]
+                columns.append((pa.array(words, pa.string()), pa.field(field.name, pa.string())))
+            else:
+                columns.append((table.column(index), field))
+        return make_table(columns)
+
+    def write(
+        self,
+        target: str | os.PathLike[str],
+        *,
+        format: str | None = None,  # noqa: A002  # the name that users know from pandas and pyarrow
+        overwrite: bool = False,
+        append: bool = False,
+        **options: Any,
+    ) -> list[str]:
+        """Write all rows to a file (a suffix names the format) or a folder of parts; all or nothing.
+
+        Parameters
+        ----------
+        format
+            ``"parquet"``, ``"ipc"``, ``"csv"``, ``"jsonl"`` or ``"json"``; None takes it from the suffix.
+        overwrite, append
+            What to do with a target that exists; without either it is an error.
+
+        Returns
+        -------
+        The paths that were written.
+
+        Raises
+        ------
+        TargetExistsError
+            If the target exists.
+        """
+        from mrkernel.io import open_sink
+
+        if overwrite and append:
+            raise OptionError("overwrite and append exclude each other")
+        sink = open_sink(target, format=format, overwrite=overwrite, append=append, **options)
+        sink.check()
+        return write_to(sink, self)
+
+
+def write_to(sink: Any, result: Result) -> list[str]:
+    """Write a result to a sink that was checked: parts under temporary names, one commit."""
+    table = result.head(0)
+    try:
+        parts = []
+        schemas = {_signature(one) for one in result._tables()}
+        tables = result._tables() if len(schemas) <= 1 else iter([result.to_arrow()])
+        for index, one in enumerate(tables):
+            parts.append(sink.write_part(index, one.schema, iter(one.to_batches(max_chunksize=1 << 16))))
+        if not parts:
+            parts.append(sink.write_part(0, table.schema, iter(())))
+        paths: list[str] = sink.commit(parts)
+    except BaseException:
+        with suppress(OSError):
+            sink.abort()
+        raise
+    return paths
+
+
+def _signature(table: pa.Table) -> str:
+    return str([(field.name, str(field.type), kind_of(field)) for field in table.schema])
+
+
+def _joined(tables: list[pa.Table]) -> pa.Table:
+    if not tables:
+        empty = [(pa.array([], pa.null()), pa.field(name, pa.null())) for name in ("key", "value")]
+        return make_table(empty)
+    if len({_signature(table) for table in tables}) == 1:
+        return pa.concat_tables(tables)
+    names = list(dict.fromkeys(name for table in tables for name in table.schema.names))
+    columns = []
+    for name in names:
+        pieces = []
+        for table in tables:
+            if name in table.schema.names:
+                index = table.schema.get_field_index(name)
+                pieces += [(piece, table.schema.field(index)) for piece in table.column(index).chunks]
+            else:
+                pieces.append((pa.nulls(table.num_rows), pa.field(name, pa.null())))
+        columns.append(concat_columns(pieces, name))
+    return make_table(columns)
+
+
+def _pandas_column(column: pa.ChunkedArray, field: pa.Field) -> Any:
+    import pandas as pd
+
+    return pd.Series(decode_column(column, field), dtype=object) if kind_of(field) else column.to_pandas()
+
+
+def _type_words(field: pa.Field) -> str:
+    words = {"object": "Python objects", "tuple": "tuple", "dict": "dict"}
+    plain = str(field.type).replace("large_", "")
+    return words.get(kind_of(field), plain)
+
+
+def _key_words(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _remove(paths: list[str]) -> None:
+    for path in paths:
+        with suppress(OSError):
+            os.unlink(path)
+
+
