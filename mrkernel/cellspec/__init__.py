@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mrkernel.cellspec.functions import bound_names, build_job, cell_functions
 from mrkernel.cellspec.inputs import is_input, resolve_source
-from mrkernel.cellspec.line import help_text, interpolate, parse, split_line
+from mrkernel.cellspec.line import format_option, help_text, interpolate, parse, split_line
 from mrkernel.cellspec.options import OPTIONS, Option, options_of
 from mrkernel.cellspec.spec import CellSpec
 
@@ -15,6 +15,7 @@ __all__ = [
     "bound_names",
     "build_job",
     "cell_functions",
+    "format_option",
     "help_text",
     "interpolate",
     "is_input",

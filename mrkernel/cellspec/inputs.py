@@ -14,7 +14,16 @@ from mrkernel.errors import OptionError
 
 __all__ = ["is_input", "resolve_source"]
 
-_NO_DATA = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.MethodType, int, float, complex)
+_NO_DATA = (
+    type,
+    types.ModuleType,
+    types.FunctionType,
+    types.BuiltinFunctionType,
+    types.MethodType,
+    int,
+    float,
+    complex,
+)
 
 
 def is_input(value: object) -> bool:
@@ -51,7 +60,7 @@ def resolve_source(spec: CellSpec, namespace: Mapping[str, Any]) -> Any:
 def _locations(locations: list[str], spec: CellSpec) -> Any:
     if len(locations) == 1 and not spec.format and not spec.format_options:
         return locations[0]
-    from mrkernel.io import files
+    from mrkernel.io.registry import files
 
     return files(*locations, format=spec.format, **spec.format_options)
 

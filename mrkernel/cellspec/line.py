@@ -17,7 +17,7 @@ from mrkernel.cellspec.spec import CellSpec
 from mrkernel.config import Settings
 from mrkernel.errors import OptionError
 
-__all__ = ["check_name", "help_text", "interpolate", "parse", "split_line"]
+__all__ = ["check_name", "format_option", "help_text", "interpolate", "parse", "split_line"]
 
 _BRACES = re.compile(r"\{\{\s*(.*?)\s*\}\}")
 _HELP = frozenset({"-h", "--help"})
@@ -175,7 +175,7 @@ def _spec(given: dict[str, Any], title: str) -> CellSpec:
         magic="mapreduce",
         inputs=tuple(given["input"] or ()),
         format=given["format"],
-        format_options=dict(_pair(text, title) for text in given["format_option"] or ()),
+        format_options=dict(format_option(text, title) for text in given["format_option"] or ()),
         output=check_name(given["output"], title, "-o") if given["output"] else None,
         save=given["save"],
         overwrite=bool(given["overwrite"]),
@@ -202,7 +202,12 @@ def _settings(given: dict[str, Any], title: str) -> dict[str, Any]:
     return {name: getattr(checked, name) for name in chosen}
 
 
-def _pair(text: str, title: str) -> tuple[str, Any]:
+def format_option(text: str, title: str) -> tuple[str, Any]:
+    """A name and a value from ``name=value``; numbers, lists and true or false become Python's.
+
+    >>> format_option("skip=2", "here")
+    ('skip', 2)
+    """
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise OptionError(f"{title}: --format-option {text!r} is not of the form name=value",

@@ -82,7 +82,7 @@ SUMMARIES = {
 }
 
 EXAMPLES = {
-    "mapreduce": '''%%mapreduce -i books/*.txt -o counts
+    "mapreduce": """%%mapreduce -i books/*.txt -o counts
 def mapper(line):
     for word in line.lower().split():
         yield word, 1
@@ -91,7 +91,7 @@ reducer = sum
 
 %mapreduce -i books/*.txt --mapper words --reducer total -o counts
 %%mapreduce -i flights.csv --chunk-size "16 MiB" --save out/delays.parquet
-%%mapreduce -i data/{{year}}/*.csv -f csv --format-option delimiter=; --no-plot''',
+%%mapreduce -i data/{{year}}/*.csv -f csv --format-option delimiter=; --no-plot""",
     "mapper": """%%mapper words
 def mapper(line):
     for word in line.split():

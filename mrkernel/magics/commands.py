@@ -18,11 +18,13 @@ from mrkernel.cellspec import (
     resolve_source,
 )
 from mrkernel.errors import OptionError
+from mrkernel.io import Source, as_source
 from mrkernel.job import Job
 from mrkernel.magics.body import run_body
 from mrkernel.magics.running import CellRun
 from mrkernel.magics.subcommands import run_subcommand, subcommand_help
-from mrkernel.magics.view import JobView, display_mode, publish, publish_text
+from mrkernel.magics.view import publish, publish_text
+from mrkernel.session import JobHandle
 
 __all__ = ["MapReduceMagics", "Planned"]
 
@@ -33,7 +35,7 @@ class Planned:
 
     spec: CellSpec
     job: Job
-    source: Any
+    source: Source
 
 
 @magics_class
@@ -43,7 +45,7 @@ class MapReduceMagics(Magics):  # type: ignore[misc]  # IPython is untyped
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
         self.kept: dict[str, dict[str, Any]] = {"mapper": {}, "reducer": {}}
-        self.handles: list[Any] = []
+        self.handles: list[JobHandle] = []
         self.last: Planned | None = None
         self.configuration: Any = None
         self.transform: Any = None
@@ -56,10 +58,7 @@ class MapReduceMagics(Magics):  # type: ignore[misc]  # IPython is untyped
         planned = self._plan(line, cell)
         if planned is None:
             return None
-        run = self._start(planned)
-        if planned.spec.background:
-            return self._in_background(run)
-        return run.wait()
+        return self._in_background(planned) if planned.spec.background else self._run(planned).wait()
 
     @no_var_expand
     @cell_magic
@@ -68,11 +67,10 @@ class MapReduceMagics(Magics):  # type: ignore[misc]  # IPython is untyped
         __tracebackhide__ = True
         planned = self._plan(line, cell)
         if planned is None:
-            return _nothing()
-        run = self._start(planned)
+            return _already(None)
         if planned.spec.background:
-            return _nothing(self._in_background(run))
-        return run.wait_async()
+            return _already(self._in_background(planned))
+        return self._run(planned).wait_async()
 
     @no_var_expand
     @cell_magic
@@ -103,7 +101,9 @@ class MapReduceMagics(Magics):  # type: ignore[misc]  # IPython is untyped
             names = run_body(self.shell, "mapreduce", line, cell)
             functions = cell_functions(names, self.shell.user_ns)
         job = build_job(spec, functions, self.kept, names)
-        planned = Planned(spec, job, resolve_source(spec, self.shell.user_ns))
+        # A location that is not there is said now, not after a cluster has started.
+        source = as_source(resolve_source(spec, self.shell.user_ns))
+        planned = Planned(spec, job, source)
         self.last = planned
         if spec.explain:
             self.explain(planned)
@@ -115,18 +115,22 @@ class MapReduceMagics(Magics):  # type: ignore[misc]  # IPython is untyped
         plan = session.explain(planned.job, planned.source, **planned.spec.settings)
         publish(plan._repr_html_(), str(plan))
 
-    def _start(self, planned: Planned) -> CellRun:
+    def _run(self, planned: Planned) -> CellRun:
         spec = planned.spec
-        handle = session.submit(planned.job, planned.source, save=_target(spec), **spec.settings)
-        self.handles.append(handle)
-        return CellRun(self.shell, spec, handle, JobView(display_mode(self.shell)))
 
-    def _in_background(self, run: CellRun) -> Any:
-        if run.spec.output:
-            self.shell.user_ns[run.spec.output] = run.handle
-        if display_mode(self.shell) == "live":
-            run.follow()
-        return run.handle
+        def submit() -> JobHandle:
+            handle = session.submit(planned.job, planned.source, save=spec.save, overwrite=spec.overwrite,
+                                    append=spec.append, **spec.settings)  # fmt: skip
+            self.handles.append(handle)
+            return handle
+
+        return CellRun(self.shell, spec, planned.job.name, submit)
+
+    def _in_background(self, planned: Planned) -> JobHandle:
+        handle = self._run(planned).in_background()
+        if planned.spec.output:
+            self.shell.user_ns[planned.spec.output] = handle
+        return handle
 
     def _keep(self, role: str, line: str, cell: str) -> None:
         spec = parse(line, self.shell.user_ns, role)
@@ -155,15 +159,7 @@ def _one_function(role: str, target: str, names: tuple[str, ...], namespace: dic
     return found
 
 
-def _target(spec: CellSpec) -> Any:
-    if spec.save is None:
-        return None
-    from mrkernel.io import sink
-
-    return sink(spec.save, overwrite=spec.overwrite, append=spec.append)
-
-
-async def _nothing(value: Any = None) -> Any:
+async def _already(value: Any) -> Any:
     return value
 
 

@@ -6,19 +6,22 @@ import asyncio
 import linecache
 import threading
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from IPython.display import publish_display_data
 
 from mrkernel.cellspec import CellSpec
-from mrkernel.config import format_duration, settings
-from mrkernel.errors import JobInterruptedError, OptionError, TaskFailedError
+from mrkernel.config import Settings, format_duration, settings
+from mrkernel.errors import JobInterruptedError, MrkernelError, OptionError, TaskFailedError
 from mrkernel.events import Failure, Frame
-from mrkernel.magics.view import JobView, publish
+from mrkernel.magics.view import JobView, display_mode, publish
 from mrkernel.plots import describe_plot, figure_png
 from mrkernel.progress import Progress
 from mrkernel.render import counters_html, counters_text, failure_html, failure_text, table_html, table_text
+from mrkernel.session import JobHandle
 
 __all__ = ["CellRun", "show_result"]
 
@@ -28,78 +31,126 @@ _STOP_S = 1.5
 _CONTEXT_LINES = 2
 
 
-@dataclass(slots=True)
 class CellRun:
-    """One job of one cell, from submission to what stays in the notebook."""
+    """One job of one cell, from the start of the cluster to what stays in the notebook.
 
-    shell: Any
-    spec: CellSpec
-    handle: Any
-    view: JobView
+    Parameters
+    ----------
+    submit
+        Starts the job and returns its handle; called on the cell's own thread, where its data may belong.
+    """
+
+    def __init__(self, shell: Any, spec: CellSpec, job_name: str, submit: Callable[[], JobHandle]) -> None:
+        self._shell = shell
+        self._spec = spec
+        self._submit = submit
+        self._handle: JobHandle | None = None
+        self._cluster = _started_cluster(settings(**spec.settings))
+        self._planning = Progress(name=job_name)
+        self._began = time.monotonic()
+        self._view = JobView(display_mode(shell))
 
     def wait(self) -> None:
         """Block until the job ended, then show its result; an interrupt cancels the job."""
-        pause = _FIRST_LOOK_S
         try:
-            while not self.handle.done():
+            for pause in self._looks():
                 time.sleep(pause)
-                pause = min(_LAST_LOOK_S, pause * 1.5)
-                self.view.update(self.handle.progress())
-        except KeyboardInterrupt:
-            raise self._interrupted() from None
+        except KeyboardInterrupt as error:
+            raise self._interrupted(error) from None
         self._end()
 
     async def wait_async(self) -> None:
         """Do the same on the kernel's loop, which stays free for messages of the front end."""
-        pause = _FIRST_LOOK_S
         try:
-            while not self.handle.done():
+            for pause in self._looks():
                 await asyncio.sleep(pause)
-                pause = min(_LAST_LOOK_S, pause * 1.5)
-                self.view.update(self.handle.progress())
-        except (asyncio.CancelledError, KeyboardInterrupt):
+        except (asyncio.CancelledError, KeyboardInterrupt) as error:
             # The kernel turns its interrupt signal into a cancellation while a cell awaits.
-            raise self._interrupted() from None
+            raise self._interrupted(error) from None
         self._end()
 
-    def follow(self) -> None:
-        """Keep the display up to date from a thread of its own; errors stay with the handle."""
-        self.view.open(self.handle.progress())
-        threading.Thread(target=self._follow, name=f"mrkernel-view-{self.handle.job_id}", daemon=True).start()
+    def in_background(self) -> JobHandle:
+        """Start the job and return its handle; a live display is kept up to date, errors stay with the handle."""
+        handle = self._handle = self._submit()
+        if display_mode(self._shell) == "live":
+            self._view.open(handle.progress())
+            threading.Thread(
+                target=self._follow, args=(handle,), name=f"mrkernel-view-{handle.job_id}", daemon=True
+            ).start()
+        return handle
 
-    def _follow(self) -> None:
-        while not self.handle.done():
-            time.sleep(_LAST_LOOK_S)
-            self.view.update(self.handle.progress())
-        self.view.finish(self.handle.progress())
+    def _looks(self) -> Iterator[float]:
+        """Start the job, and give the seconds to wait before each further look, until it ended."""
+        yield from _pauses(self._cluster.is_set, lambda: self._view.update(self._starting()))
+        handle = self._handle = self._submit()
+        yield from _pauses(handle.done, lambda: self._view.update(handle.progress()))
+
+    def _starting(self) -> Progress:
+        return replace(self._planning, seconds=time.monotonic() - self._began)
+
+    def _follow(self, handle: JobHandle) -> None:
+        for pause in _pauses(handle.done, lambda: self._view.update(handle.progress())):
+            time.sleep(pause)
+        self._view.finish(handle.progress())
 
     def _end(self) -> None:
-        self.view.finish(self.handle.progress())
+        assert self._handle is not None
+        self._view.finish(self._handle.progress())
         try:
-            result = self.handle.result()
+            result = self._handle.result()
         except TaskFailedError as error:
-            self._show_failure(error)
+            self._show_failure(error, self._handle.progress().failures)
             raise
-        if self.spec.output:
-            self.shell.user_ns[self.spec.output] = result
-        show_result(result, self.spec)
+        if self._spec.output:
+            self._shell.user_ns[self._spec.output] = result
+        show_result(result, self._spec)
 
-    def _interrupted(self) -> JobInterruptedError:
-        self.handle.cancel(interrupted=True)
-        self.handle.wait(_STOP_S)
-        progress = self.handle.progress()
+    def _interrupted(self, error: BaseException) -> BaseException:
+        if isinstance(error, MrkernelError):
+            return error
+        progress = self._starting()
+        if self._handle is not None:
+            self._handle.cancel(interrupted=True)
+            self._handle.wait(_STOP_S)
+            progress = self._handle.progress()
         if progress.is_running:
             progress = replace(progress, state="interrupted")
-        self.view.finish(progress)
+        self._view.finish(progress)
         return JobInterruptedError(_stopped(progress))
 
-    def _show_failure(self, error: TaskFailedError) -> None:
+    def _show_failure(self, error: TaskFailedError, failures: Sequence[Failure]) -> None:
         if error.failure is None:
             return
-        failure, context = in_cell_terms(self.shell, error.failure)
-        alike = [f for f in self.handle.progress().failures if f.error_type == failure.error_type]
+        failure, context = in_cell_terms(self._shell, error.failure)
+        alike = [f for f in failures if f.error_type == failure.error_type]
         given: dict[str, Any] = {"more": max(0, len(alike) - 1), "context": context}
         publish(failure_html(failure, **given), failure_text(failure, **given))
+
+
+def _pauses(is_over: Callable[[], bool], look: Callable[[], None]) -> Iterator[float]:
+    pause = _FIRST_LOOK_S
+    while not is_over():
+        yield pause
+        pause = min(_LAST_LOOK_S, pause * 1.5)
+        look()
+
+
+def _started_cluster(given: Settings) -> threading.Event:
+    """An event that is set once the cluster runs, or cannot be started: the job itself then says why."""
+    from mrkernel.cluster import current, default
+
+    ready = threading.Event()
+    if current() is not None:
+        ready.set()
+        return ready
+
+    def start() -> None:
+        with suppress(Exception):
+            default(given)
+        ready.set()
+
+    threading.Thread(target=start, name="mrkernel-cluster-start", daemon=True).start()
+    return ready
 
 
 def _stopped(progress: Progress) -> str:

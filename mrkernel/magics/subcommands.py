@@ -86,7 +86,7 @@ def _explain(magics: Any, _: list[str]) -> None:
 def _formats(_: Any, __: list[str]) -> None:
     from mrkernel.io import formats
 
-    _show("formats", [(found.name, ", ".join(found.suffixes)) for found in formats()])
+    _show("formats", [(found.name, ", ".join(filter(None, found.suffixes))) for found in formats()])
 
 
 def _version(_: Any, __: list[str]) -> None:

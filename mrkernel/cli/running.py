@@ -1,0 +1,135 @@
+"""Runs a job for the command line: progress on stderr, the result on stdout or in a file, one clear error."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from mrkernel import session
+from mrkernel.cellspec import format_option
+from mrkernel.cli.loading import load_job
+from mrkernel.config import settings
+from mrkernel.errors import FormatError, JobSpecError, MrkernelError, OptionError, TaskFailedError
+from mrkernel.render import ProgressLine, counters_text, failure_text, table_text
+
+__all__ = ["explain_job", "report_error", "run_job"]
+
+_LOOK_S = 0.1
+_STOP_S = 2.0
+_SETTINGS = ("chunk_size", "reducers", "workers", "combine", "attempts", "limit")
+INTERRUPTED = 130
+
+
+def run_job(given: dict[str, Any]) -> int:
+    """Run what the options ask for; returns the exit code."""
+    job, source = _job(given), _source(given)
+    options = {**_settings(given), **_save(given), "cluster": _cluster(given)}
+    handle = session.submit(job, source, **options)
+    line = ProgressLine(sys.stderr)
+    try:
+        while not handle.wait(_LOOK_S):
+            line.update(handle.progress())
+    except KeyboardInterrupt:
+        handle.cancel(interrupted=True)
+        handle.wait(_STOP_S)
+        line.close(handle.progress())
+        raise
+    line.close(handle.progress())
+    result = handle.result()
+    if given["output"]:
+        click.echo(f"wrote {result.num_rows:,} rows to {given['output']}", err=True)
+    else:
+        limit = settings(limit=given["limit"]).limit
+        preview = replace(result.preview(limit), access="-o FILE writes all of them")
+        click.echo(table_text(preview, width=max(40, _columns())))
+    if result.counters:
+        click.echo(counters_text(result.counters), err=True)
+    return 0
+
+
+def explain_job(given: dict[str, Any]) -> int:
+    """Show the plan; returns the exit code."""
+    click.echo(str(session.explain(_job(given), _source(given), **_settings(given))))
+    return 0
+
+
+def report_error(error: BaseException) -> int:
+    """Say what went wrong on stderr, in one message; returns the exit code."""
+    if isinstance(error, KeyboardInterrupt):
+        click.echo("interrupted; nothing was written", err=True)
+        return INTERRUPTED
+    if isinstance(error, TaskFailedError) and error.failure is not None:
+        click.echo(failure_text(error.failure), err=True)
+        return 1
+    if isinstance(error, MrkernelError):
+        click.echo(f"mrkernel: {error}", err=True)
+        return 2 if isinstance(error, (OptionError, JobSpecError, FormatError)) else 1
+    click.echo(f"mrkernel: unexpected {type(error).__name__}: {error}", err=True)
+    return 1
+
+
+def _columns() -> int:
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns
+    except (OSError, ValueError):
+        return 100
+
+
+def _words(given: dict[str, Any]) -> tuple[str, list[str]]:
+    words = list(given["words"])
+    where = given["mapper"] or (words.pop(0) if words else "")
+    if not where:
+        raise OptionError("no job is given", hint="name one as file.py:job, or give --mapper file.py:name")
+    if not words:
+        raise OptionError(f"no source is given for {where}", hint="add a path, a glob or a URL")
+    return where, words
+
+
+def _job(given: dict[str, Any]) -> Any:
+    where, _ = _words(given)
+    extra = {name: given[name] for name in ("sort", "name") if given[name]}
+    job = load_job(where, given["reducer"], given["combiner"])
+    return replace(job, **extra) if extra else job
+
+
+def _source(given: dict[str, Any]) -> Any:
+    from mrkernel.io.registry import files
+
+    _, words = _words(given)
+    options = dict(format_option(text, "mrkernel") for text in given["format_options"])
+    if len(words) == 1 and not given["source_format"] and not options:
+        return words[0]
+    return files(*words, format=given["source_format"], **options)
+
+
+def _settings(given: dict[str, Any]) -> dict[str, Any]:
+    chosen = {name: given[name] for name in _SETTINGS if given.get(name) is not None}
+    if chosen.get("combine") == "auto":
+        del chosen["combine"]
+    settings(**chosen)
+    return chosen
+
+
+def _cluster(given: dict[str, Any]) -> Any:
+    if given["address"] is None:
+        return None
+    from mrkernel.cluster import connect
+
+    return connect(given["address"])
+
+
+def _save(given: dict[str, Any]) -> dict[str, Any]:
+    if given["overwrite"] and given["append"]:
+        raise OptionError("--overwrite and --append exclude each other", hint="give one of them")
+    if not given["output"] and (given["overwrite"] or given["append"]):
+        raise OptionError("--overwrite and --append say how to write -o", hint="add -o TARGET")
+    if not given["output"]:
+        return {}
+    from mrkernel.io import open_sink
+
+    how = {"overwrite": given["overwrite"], "append": given["append"]}
+    return {"save": open_sink(given["output"], format=given["output_format"], **how), **how}

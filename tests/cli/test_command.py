@@ -1,0 +1,128 @@
+"""The command as a terminal runs it: exit codes, stdout and stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+JOBS = """
+import time
+
+def words(line):
+    for word in line.split():
+        yield word, 1
+
+def fails(line):
+    yield line, 1 / 0
+
+def waits(line):
+    # The test opens the other end of this pipe, and so knows that the mapper runs.
+    with open(line, "w"):
+        time.sleep(60)
+    yield line, 1
+"""
+ROOT = str(Path(__file__).parents[2])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli")
+    (folder / "jobs.py").write_text(JOBS)
+    (folder / "words.txt").write_text("the cat and the dog\nthe end\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def mrkernel(folder):
+    def run(*words):
+        command = [sys.executable, "-c", "from mrkernel.cli import main; main()", *words]
+        paths = os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH")]))
+        environment = {**os.environ, "MRKERNEL_WORKERS": "1", "PYTHONPATH": paths}
+        return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+
+    return run
+
+
+@pytest.mark.cluster
+def test_run_shows_the_result_on_stdout_and_progress_on_stderr(mrkernel):
+    done = mrkernel("run", "jobs.py:words", "words.txt", "--reducer", "sum")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split("\n")[:3] == ["key  value", "──────────", "and      1"]
+    assert "5 rows, 2 columns" in done.stdout
+    assert "words: finished in" in done.stderr
+
+
+@pytest.mark.cluster
+def test_run_writes_a_target_and_refuses_to_replace_it(mrkernel, folder):
+    call = ("run", "--mapper", "jobs.py:words", "--reducer", "sum", "words.txt", "-o", "out.json")
+    done = mrkernel(*call)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert "wrote 5 rows to out.json" in done.stderr
+    assert json.loads((folder / "out.json").read_text())["the"] == 3
+    again = mrkernel(*call)
+    assert again.returncode == 1
+    assert "out.json" in again.stderr
+    assert "Hint:" in again.stderr
+
+
+@pytest.mark.cluster
+def test_run_says_which_line_of_the_mapper_failed(mrkernel):
+    done = mrkernel("run", "jobs.py:fails", "words.txt")
+    assert done.returncode == 1
+    assert "ZeroDivisionError: division by zero" in done.stderr
+    assert "yield line, 1 / 0" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.cluster
+def test_run_stopped_by_ctrl_c_exits_with_130(folder):
+    paths = os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "MRKERNEL_WORKERS": "1", "PYTHONPATH": paths}
+    os.mkfifo(folder / "started")
+    (folder / "pipe.txt").write_text(f"{folder / 'started'}\n")
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from mrkernel.cli import main; main()"
+    )
+    command = [sys.executable, "-c", code, "run", "jobs.py:waits", "pipe.txt", "-o", "never.json"]
+    with subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        with open(folder / "started"):
+            process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "interrupted; nothing was written" in said
+    assert "Traceback" not in said
+    assert not (folder / "never.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("run",), 2, "no job is given\nHint: name one as file.py:job"),
+        (("run", "jobs.py:words"), 2, "no source is given for jobs.py:words"),
+        (("run", "jobs.py:wrds", "words.txt"), 2, "jobs.py has no wrds\nHint: did you mean words?"),
+        (("run", "jobs.py:words", "nofile.txt"), 1, "nofile.txt"),
+        (("run", "jobs.py:words", "words.txt", "--chunk-size", "x"), 2, "chunk_size = 'x' cannot be used"),
+        (("run", "jobs.py:words", "words.txt", "--overwrite"), 2, "say how to write -o\nHint: add -o TARGET"),
+        (("run", "jobs.py:words", "words.txt", "--format-option", "x"), 2, "'x' is not of the form name=value"),
+        (("run", "--zzz"), 2, "No such option"),
+        (("cluster", "status", "tcp://127.0.0.1:1"), 1, "cannot connect"),
+    ],
+)
+def test_wrong_calls_are_one_clear_message(mrkernel, words, code, message):
+    done = mrkernel(*words)
+    assert done.returncode == code, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_explain_formats_and_version(mrkernel):
+    explained = mrkernel("explain", "jobs.py:words", "words.txt")
+    assert (explained.returncode, "map" in explained.stdout) == (0, True), explained.stderr
+    assert "parquet" in mrkernel("formats").stdout
+    assert mrkernel("--version").stdout.startswith("mrkernel ")
