@@ -82,29 +82,27 @@ def word_count(
     return list(series.values()), failed
 
 
-def ten_lines(*, runs: int, cores: int, say: Say) -> float:
+def ten_lines(engine: EngineProcess, *, runs: int, say: Say) -> float:
     """Median seconds of a job on ten lines, on a warm cluster."""
     say("a job on ten lines")
-    with EngineProcess("mrkernel", Path(sys.executable), cores=cores) as engine:
-        walls = [engine.run(TEN_LINES)[0] for _ in range(runs + 3)]
-        if engine.digest()["total"] != sum(len(line.split()) for line in TEN_LINES):
-            raise WrongAnswerError(f"mrkernel counted {engine.digest()} in ten lines")
+    walls = [engine.run(TEN_LINES)[0] for _ in range(runs + 3)]
+    if engine.digest()["total"] != sum(len(line.split()) for line in TEN_LINES):
+        raise WrongAnswerError(f"mrkernel counted {engine.digest()} in ten lines")
     return median(walls[3:])
 
 
-def split_seconds(*, splits: int, repeat: int, cores: int, say: Say) -> float:
+def split_seconds(engine: EngineProcess, *, splits: int, repeat: int, cores: int, say: Say) -> float:
     """What one split costs beyond its work: many small ones against one for each worker, on the same text."""
     text = data.text_file(10_000 * splits)
     size = text.stat().st_size
     many, few = [], []
     say(f"{splits} splits against {cores}")
-    with EngineProcess("mrkernel", Path(sys.executable), cores=cores) as engine:
-        engine.run(str(text))
-        for _ in range(repeat):
-            few.append(engine.run(str(text), chunk_size=-(-size // cores))[0])
-            many.append(engine.run(str(text), chunk_size=-(-size // splits))[0])
-            if engine.digest() != data.expected(text):
-                raise WrongAnswerError(f"mrkernel counted {engine.digest()} over {splits} splits")
+    engine.run(str(text))
+    for _ in range(repeat):
+        few.append(engine.run(str(text), chunk_size=-(-size // cores))[0])
+        many.append(engine.run(str(text), chunk_size=-(-size // splits))[0])
+        if engine.digest() != data.expected(text):
+            raise WrongAnswerError(f"mrkernel counted {engine.digest()} over {splits} splits")
     return (median(many) - median(few)) / splits
 
 
