@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from mrkernel.batches import decode_column
 from mrkernel.errors import SourceReadError
 from mrkernel.io.base import RecordBlock
 
@@ -50,11 +51,11 @@ def batch_of(records: list[Any], schema: pa.Schema, name: str, first: int) -> pa
 
 
 def dict_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
-    """Rows of a batch as dicts; column by column, half the time of ``to_pylist``."""
+    """Rows of a batch as dicts; column by column, half the time of ``to_pylist``; tuples stay tuples."""
     names = batch.schema.names
     if not names:
         return [{} for _ in range(batch.num_rows)]
-    columns = [column.to_pylist() for column in batch.columns]
+    columns = [decode_column(column, field) for column, field in zip(batch.columns, batch.schema, strict=True)]
     return [dict(zip(names, row)) for row in zip(*columns)]  # noqa: B905 - columns of a batch are of one length
 
 

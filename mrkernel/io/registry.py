@@ -20,7 +20,8 @@ from mrkernel.errors import FormatError, OptionError
 from mrkernel.io.base import Source
 from mrkernel.io.locations import expand, file_suffix, safe_name
 
-__all__ = ["Format", "LocationHint", "as_source", "files", "find_format", "format_of", "formats", "register", "source"]
+__all__ = ["Format", "LocationHint", "as_source", "check_options", "files", "find_format", "format_of", "formats",
+           "load_class", "register", "source"]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,18 +52,19 @@ class LocationHint(UserWarning):
 
 
 _BUILT_IN = (
-    Format(name="text", source="mrkernel.io.text:TextSource", sink="mrkernel.io.text:TextWriter",
+    Format(name="text", source="mrkernel.io.text:TextSource", sink="mrkernel.io.write_text:TextWriter",
            suffixes=(".txt", ".log", ".md", ".text", ""), description="one record for each line"),
-    Format(name="csv", source="mrkernel.io.delimited:CsvSource", sink="mrkernel.io.delimited:CsvWriter",
+    Format(name="csv", source="mrkernel.io.delimited:CsvSource", sink="mrkernel.io.write_text:CsvWriter",
            suffixes=(".csv",), description="comma-separated values with a header"),
-    Format(name="tsv", source="mrkernel.io.delimited:TsvSource", sink="mrkernel.io.delimited:TsvWriter",
+    Format(name="tsv", source="mrkernel.io.delimited:TsvSource", sink="mrkernel.io.write_text:TsvWriter",
            suffixes=(".tsv", ".tab"), description="tab-separated values with a header"),
-    Format(name="jsonl", source="mrkernel.io.jsonl:JsonLinesSource", sink="mrkernel.io.jsonl:JsonLinesWriter",
+    Format(name="jsonl", source="mrkernel.io.jsonl:JsonLinesSource", sink="mrkernel.io.write_text:JsonLinesWriter",
            suffixes=(".jsonl", ".ndjson", ".json"), description="one JSON value on each line"),
-    Format(name="json", sink="mrkernel.io.jsonl:JsonObjectWriter", description="one JSON object of keys and values"),
-    Format(name="parquet", source="mrkernel.io.parquet:ParquetSource", sink="mrkernel.io.parquet:ParquetWriter",
+    Format(name="json", sink="mrkernel.io.write_text:JsonObjectWriter", suffixes=(".json",),
+           description="one JSON object of keys and values"),
+    Format(name="parquet", source="mrkernel.io.parquet:ParquetSource", sink="mrkernel.io.write_columnar:ParquetWriter",
            suffixes=(".parquet", ".pq"), description="Apache Parquet"),
-    Format(name="ipc", source="mrkernel.io.ipc:IpcSource", sink="mrkernel.io.ipc:IpcWriter",
+    Format(name="ipc", source="mrkernel.io.ipc:IpcSource", sink="mrkernel.io.write_columnar:IpcWriter",
            suffixes=(".arrow", ".feather", ".ipc", ".arrows"), description="Arrow IPC, Feather"),
     Format(name="files", source="mrkernel.io.whole:WholeFileSource", description="each file is one record"),
 )  # fmt: skip
@@ -168,7 +170,7 @@ def files(*locations: str | Path, format: str | None = None, **options: Any) -> 
     chosen = find_format(format) if format else _one_format(places, options.get("storage_options"))
     if chosen.source is None:
         raise FormatError(f"the format {chosen.name!r} can be written, not read", hint='JSON is read by format="jsonl"')
-    return _build(_load(chosen.source), chosen.name, places, options)
+    return _build(load_class(chosen.source), chosen.name, places, options)
 
 
 def as_source(obj: Any, **options: Any) -> Source:
@@ -257,7 +259,8 @@ def _one_format(places: list[str], storage_options: Mapping[str, Any] | None) ->
     return next(iter(found.values()))[0]
 
 
-def _load(where: str | type) -> Any:
+def load_class(where: str | type) -> Any:
+    """The class that a Format's ``source`` or ``sink`` stands for."""
     if not isinstance(where, str):
         return where
     module, name = where.split(":")

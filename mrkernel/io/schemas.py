@@ -10,9 +10,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from mrkernel.batches import KIND, kind_of
 from mrkernel.errors import OptionError, SchemaMismatchError
 
-__all__ = ["arrow_type", "arrow_types", "check_columns", "conform", "one_schema", "outside_schema"]
+__all__ = ["arrow_type", "arrow_types", "check_columns", "conform", "holds_objects", "one_schema", "outside_schema"]
 
 _TYPES: dict[Any, pa.DataType] = {
     int: pa.int64(), float: pa.float64(), str: pa.string(), bool: pa.bool_(), bytes: pa.binary(),
@@ -20,7 +21,6 @@ _TYPES: dict[Any, pa.DataType] = {
     Decimal: pa.decimal128(38, 9), "int": pa.int64(), "float": pa.float64(), "str": pa.string(), "bytes": pa.binary(),
     "date": pa.date32(), "datetime": pa.timestamp("us"), "decimal": pa.decimal128(38, 9),
 }  # fmt: skip
-_KIND = b"mrkernel:kind"
 
 
 def arrow_type(kind: Any, column: str) -> pa.DataType:
@@ -61,11 +61,17 @@ def check_columns(wanted: Iterable[str], present: Sequence[str], where: str) -> 
 def outside_schema(schema: pa.Schema) -> pa.Schema:
     """A file's schema without metadata, but for what is harmless of ours.
 
-    A field that claims to hold pickled objects must not be believed: whoever wrote the file would choose what is
-    run. That a struct stands for a tuple is only a shape.
+    A field that claims to hold pickled objects must not be believed, at no depth: whoever wrote the file would
+    choose what is run. That a struct stands for a tuple or a dict is only a shape.
     """
-    return pa.schema([field.with_metadata({_KIND: b"tuple"} if (field.metadata or {}).get(_KIND) == b"tuple" else None)
-                      for field in schema])  # fmt: skip
+    return pa.schema([field.with_metadata(None if holds_objects(field) or kind_of(field) not in {"tuple", "dict"}
+                                          else {KIND: kind_of(field)}) for field in schema])  # fmt: skip
+
+
+def holds_objects(field: pa.Field) -> bool:
+    """Whether a field, or one inside it, says that it holds pickled Python objects."""
+    children = [field.type.field(n) for n in range(field.type.num_fields)]
+    return kind_of(field) not in {"", "tuple", "dict"} or any(map(holds_objects, children))
 
 
 def one_schema(schemas: Iterable[tuple[str, pa.Schema]], *, union_by_name: bool) -> pa.Schema:
