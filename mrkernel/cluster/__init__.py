@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
+from typing import Any
+
 from mrkernel.cluster.choice import cluster, connect, current, default, embedded, prestart
 from mrkernel.cluster.handle import Cluster, WorkerInfo
 
 __all__ = ["Cluster", "WorkerInfo", "cluster", "connect", "current", "default", "embedded", "prestart"]
+
+
+class _CallableModule(ModuleType):
+    """Python binds this module to ``mrkernel.cluster`` whenever it is imported: ``mr.cluster(…)`` calls the module."""
+
+    def __call__(self, workers: int | str | Any = None, **options: Any) -> Cluster:
+        return cluster(workers, **options)
+
+
+sys.modules[__name__].__class__ = _CallableModule

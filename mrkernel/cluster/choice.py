@@ -12,7 +12,7 @@ from mrkernel.cluster import limits, remote, scratch
 from mrkernel.cluster.handle import Cluster
 from mrkernel.cluster.launch import Server
 from mrkernel.config import Settings, settings
-from mrkernel.errors import ClusterError, OptionError
+from mrkernel.errors import ClusterError
 
 __all__ = ["cluster", "connect", "current", "default", "embedded", "prestart"]
 
@@ -133,7 +133,9 @@ def _at_exit(state: _Choice) -> None:
             attached.close()
 
 
-def connect(target: Any, *, scratch: str | os.PathLike[str] | None = None, timeout: float = remote.CONNECT_S) -> Cluster:
+def connect(
+    target: Any, *, scratch: str | os.PathLike[str] | None = None, timeout: float = remote.CONNECT_S
+) -> Cluster:
     """Connect to a cluster that somebody else started.
 
     Parameters
@@ -198,8 +200,7 @@ def cluster(workers: int | str | Any = None, **options: Any) -> Cluster:
     >>> cluster(workers=4)  # doctest: +SKIP
     >>> cluster("tcp://scheduler:8786")  # doctest: +SKIP
     """
-    is_number = isinstance(workers, int) and not isinstance(workers, bool)
-    chosen = embedded(workers=workers, **options) if workers is None or is_number else connect(workers, **options)
+    chosen = embedded(workers=workers, **options) if isinstance(workers, int | None) else connect(workers, **options)
     with _choice.lock:
         _choice.chosen = None if chosen.is_embedded else chosen
     return chosen

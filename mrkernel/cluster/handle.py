@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from mrkernel.errors import ClusterError
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from distributed import Client
 
-__all__ = ["Cluster", "WorkerInfo", "open_client"]
+__all__ = ["Cluster", "WorkerInfo", "ask", "open_client"]
 
 # dask's client sends its messages every 10 ms; 1 ms takes a round trip from 10 to 5 ms (PERFORMANCE, 2.7).
 SEND_INTERVAL_S = 0.001
@@ -61,7 +61,8 @@ class Cluster:
     Parameters
     ----------
     client
-        A connected ``distributed.Client``.
+        A connected ``distributed.Client`` that is nobody's default: ``distributed.wait`` and ``as_completed`` find it
+        inside ``with cluster.client.as_current()``.
     is_embedded
         Whether this process started it.
     is_local
@@ -92,7 +93,7 @@ class Cluster:
         self.is_embedded = is_embedded
         self.is_local = is_local
         self.scratch_dir = scratch_dir
-        self.address = str(client.scheduler.address)
+        self.address = str(cast("Any", client.scheduler).address)
         self._on_close, self._on_scale = on_close, on_scale
         self._pids: dict[str, int] = {}
         self._is_closed = False
@@ -192,7 +193,7 @@ class Cluster:
             raise ClusterError(f"the cluster at {self.address} was closed or has left",
                                hint="mr.cluster() starts another")  # fmt: skip
         try:
-            return self.client.sync(getattr(self.client.scheduler, operation), **options)
+            return ask(self.client, operation, **options)
         except (OSError, RuntimeError, AttributeError) as error:
             raise ClusterError(f"the scheduler at {self.address} does not answer: {error or type(error).__name__}",
                                hint="mr.cluster() starts another") from error  # fmt: skip
@@ -216,8 +217,9 @@ class Cluster:
         if not addresses:
             return {}
         try:
-            answers = self.client.sync(
-                self.client._run, function, workers=addresses, nanny=nanny, on_error="ignore", callback_timeout=ANSWER_S
+            client = cast("Any", self.client)
+            answers = client.sync(
+                client._run, function, workers=addresses, nanny=nanny, on_error="ignore", callback_timeout=ANSWER_S
             )
         except (OSError, RuntimeError, ValueError):
             return {}
@@ -237,10 +239,15 @@ def _worker_info(address: str, found: dict[str, Any], pid: int | None) -> Worker
     )
 
 
+def ask(client: Any, operation: str, **options: Any) -> Any:
+    """Call a handler of the client's scheduler from any thread, and wait for its answer."""
+    return client.sync(getattr(client.scheduler, operation), **options)
+
+
 def open_client(target: Any, *, timeout: float, **options: Any) -> Client:
     """Connect a client that is nobody's default, so that the user's own dask code does not change its cluster."""
     from distributed import Client
 
-    client = Client(target, timeout=timeout, set_as_default=False, **options)
-    client.scheduler_comm.interval = SEND_INTERVAL_S
+    client = Client(target, timeout=timeout, set_as_default=False, **options)  # type: ignore[no-untyped-call]
+    cast("Any", client.scheduler_comm).interval = SEND_INTERVAL_S
     return client

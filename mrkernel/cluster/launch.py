@@ -12,10 +12,10 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from mrkernel.cluster import scratch
-from mrkernel.cluster.handle import Cluster, open_client
+from mrkernel.cluster.handle import Cluster, ask, open_client
 from mrkernel.cluster.keys import make_keys
 from mrkernel.cluster.words import CLOSE, LEAVE
 from mrkernel.errors import ClusterError
@@ -69,11 +69,12 @@ class Server:
         with theirs:
             self._process = self._spawn(theirs)
         try:
-            order = {"keys": make_keys(), "workers": workers, "memory_limit": memory_limit, "sys_path": sys.path,
+            keys = make_keys()
+            order = {"keys": keys, "workers": workers, "memory_limit": memory_limit, "sys_path": sys.path,
                      "idle_timeout": idle_timeout, "owner": scratch.mark(os.getpid())}  # fmt: skip
             with suppress(OSError):
                 self._channel.sendall(json.dumps(order).encode() + b"\n")
-            self.client = self._connect(order["keys"])
+            self.client = self._connect(keys)
             self._await("ready", time.monotonic() + START_S)
         except BaseException:
             self._close_client()
@@ -94,7 +95,7 @@ class Server:
         try:
             with open(os.path.join(self.folder, LOG), "wb") as log:
                 return subprocess.Popen(
-                    command, stdin=theirs, stdout=log, stderr=log, env=environment, start_new_session=True
+                    command, stdin=theirs.fileno(), stdout=log, stderr=log, env=environment, start_new_session=True
                 )
         except OSError as error:
             self._lines.close()
@@ -141,17 +142,17 @@ class Server:
         if self._is_ending or self._process.poll() is not None or self.client.status != "running":
             return None
         try:
-            answer = self.client.sync(self.client.scheduler.mrkernel_touch, idle_timeout=idle_timeout)
+            answer = ask(self.client, "mrkernel_touch", idle_timeout=idle_timeout)
         except (OSError, RuntimeError, AttributeError):
             return None
         return None if self._is_ending else int(answer["workers"])
 
     def is_busy(self) -> bool:
         """Whether tasks run on it or wait for it."""
-        return any(self.client.processing().values())
+        return any(cast("Any", self.client).processing().values())
 
     def _scale(self, workers: int) -> None:
-        self.client.sync(self.client.scheduler.mrkernel_scale, workers=workers)
+        ask(self.client, "mrkernel_scale", workers=workers)
 
     def _watch(self) -> None:
         """Wait for the server's end; then nothing of it may remain, not even a client that tries to reconnect."""
@@ -199,7 +200,7 @@ class Server:
 
     def _close_client(self, timeout: float = 2.0) -> None:
         with suppress(Exception):
-            self.client.close(timeout=timeout)
+            cast("Any", self.client).close(timeout=timeout)
 
     def _kill(self, after: float = 1.0) -> None:
         """Give the server's process some seconds, then kill it and what it started, and remove its folder."""

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
-from contextlib import suppress
-from functools import partial
 from typing import Any
 
-import dask
 import psutil
 from distributed import Nanny, Scheduler, Worker
 from distributed.security import Security
@@ -50,19 +46,24 @@ CONFIG: dict[str, Any] = {
 class _Unlisted:
     """A node without an HTTP server: dask's would serve its state without a login."""
 
-    def start_http_server(self, routes: Any, dashboard_address: Any, default_port: int = 0, ssl_options: Any = None) -> None:
+    http_application: Any
+    http_server: Any
+
+    def start_http_server(
+        self, routes: Any, dashboard_address: Any, default_port: int = 0, ssl_options: Any = None
+    ) -> None:
         self.http_application = self.http_server = None
 
 
-class _Scheduler(_Unlisted, Scheduler):  # type: ignore[misc]  # distributed has no types
+class _Scheduler(_Unlisted, Scheduler):
     pass
 
 
-class _Worker(_Unlisted, Worker):  # type: ignore[misc]  # distributed has no types
+class _Worker(_Unlisted, Worker):
     pass
 
 
-class _MemoryManager(NannyMemoryManager):  # type: ignore[misc]  # distributed has no types
+class _MemoryManager(NannyMemoryManager):
     """Counts a worker's own memory only: pages of memory-mapped shuffle files are the system's to take back."""
 
     def memory_monitor(self, nanny: Nanny) -> None:
@@ -73,13 +74,14 @@ class _MemoryManager(NannyMemoryManager):  # type: ignore[misc]  # distributed h
             info = psutil.Process(process.pid).memory_info()
         except psutil.Error:
             return
-        if info.rss - getattr(info, "shared", 0) > self.memory_limit * self.memory_terminate_fraction:
+        limit = (self.memory_limit or 0) * (self.memory_terminate_fraction or 0)
+        if info.rss - getattr(info, "shared", 0) > limit:
             super().memory_monitor(nanny)
 
 
-class _Nanny(Nanny):  # type: ignore[misc]  # distributed has no types
-    def __init__(self, *arguments: Any, memory_limit: int, **options: Any) -> None:
-        super().__init__(*arguments, memory_limit=memory_limit, **options)
+class _Nanny(Nanny):
+    def __init__(self, scheduler: str, *, memory_limit: int, **options: Any) -> None:
+        super().__init__(scheduler, memory_limit=memory_limit, **options)
         self.memory_manager = _MemoryManager(self, memory_limit=memory_limit)
 
 
@@ -137,10 +139,12 @@ class Nodes:
             state = self.scheduler.workers.get(nanny.worker_address)
             return len(state.processing) if state else -1
 
-        leaving = sorted(reversed(self._nannies), key=busy)[:count]
+        leaving = sorted(self._nannies, key=busy)[:count]
         self._nannies = [nanny for nanny in self._nannies if nanny not in leaving]
         await self.scheduler.retire_workers(
-            workers=[nanny.worker_address for nanny in leaving if nanny.worker_address], close_workers=False, remove=True
+            workers=[nanny.worker_address for nanny in leaving if nanny.worker_address],
+            close_workers=False,
+            remove=True,
         )
         await asyncio.gather(*(nanny.close(timeout=CLOSE_S) for nanny in leaving))
 

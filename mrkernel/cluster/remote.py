@@ -8,11 +8,11 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from mrkernel.cluster import scratch
-from mrkernel.cluster.handle import SEND_INTERVAL_S, Cluster, open_client
+from mrkernel.cluster.handle import SEND_INTERVAL_S, Cluster, ask, open_client
 from mrkernel.errors import ClusterError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def attach(target: Any, *, parent: str | None = None, timeout: float = CONNECT_S
     def close() -> None:
         if owns_client:
             with suppress(Exception):
-                client.close(timeout=2)
+                cast("Any", client).close(timeout=2)
         if folder:
             scratch.remove(folder)
 
@@ -49,7 +49,7 @@ def _client(target: Any, timeout: float) -> tuple[Client, bool]:
         if target.status != "running" or target.asynchronous:
             raise ClusterError(f"cannot use the dask client {target.id}: it is closed or asynchronous",
                                hint="hand over a client that was made with Client(address)")  # fmt: skip
-        target.scheduler_comm.interval = SEND_INTERVAL_S
+        cast("Any", target.scheduler_comm).interval = SEND_INTERVAL_S
         return target, False
     name = _describe(target)
     try:
@@ -88,14 +88,16 @@ def _has_local_workers(client: Client) -> bool:
     import psutil
 
     own = {address.address for addresses in psutil.net_if_addrs().values() for address in addresses}
-    workers = client.sync(client.scheduler.ncores)
+    workers = ask(client, "ncores")
     hosts = {urlsplit(address).hostname or "" for address in workers}
     with suppress(OSError):
         own.add(socket.gethostbyname(socket.gethostname()))
-    return bool(hosts) and all(host in own or address.startswith("inproc:") for address, host in zip(workers, hosts, strict=False))
+    return bool(hosts) and all(
+        host in own or address.startswith("inproc:") for address, host in zip(workers, hosts, strict=False)
+    )
 
 
-def _can_write(client: Client, folder: str) -> bool:
+def _can_write(client: Any, folder: str) -> bool:
     """Whether the workers see this very folder: an address of this host may belong to a container or a tunnel."""
     token = secrets.token_hex(8)
     Path(folder, token).touch()
@@ -107,7 +109,7 @@ def _can_write(client: Client, folder: str) -> bool:
 
     try:
         return all(client.sync(client._run, probe, folder, token, callback_timeout=PROBE_S).values())
-    except Exception:
+    except Exception:  # noqa: BLE001  # whatever a foreign worker raises, it cannot be relied on
         return False
     finally:
         os.unlink(os.path.join(folder, token))

@@ -11,7 +11,7 @@ from distributed import Security
 __all__ = ["MemorySecurity", "security"]
 
 
-class MemorySecurity(Security):  # type: ignore[misc]  # distributed has no types
+class MemorySecurity(Security):
     """A Security whose keys are PEM texts and stay in memory.
 
     Python's ssl loads certificate chains from a path only, for which distributed writes the key into a temporary
@@ -20,12 +20,12 @@ class MemorySecurity(Security):  # type: ignore[misc]  # distributed has no type
 
     def _get_tls_context(self, tls: dict[str, Any], purpose: ssl.Purpose) -> ssl.SSLContext:
         if not hasattr(os, "memfd_create") or not os.path.isdir("/proc/self/fd"):
-            return super()._get_tls_context(tls, purpose)  # type: ignore[no-any-return]
+            return super()._get_tls_context(tls, purpose)  # type: ignore[no-any-return, no-untyped-call]
         descriptor = os.memfd_create("mrkernel-keys")
         try:
             os.write(descriptor, (tls["cert"] + tls["key"]).encode())
             path = f"/proc/self/fd/{descriptor}"
-            return super()._get_tls_context({**tls, "cert": path, "key": path}, purpose)  # type: ignore[no-any-return]
+            return super()._get_tls_context({**tls, "cert": path, "key": path}, purpose)  # type: ignore[no-any-return, no-untyped-call]
         finally:
             os.close(descriptor)
 
@@ -33,4 +33,4 @@ class MemorySecurity(Security):  # type: ignore[misc]  # distributed has no type
 def security(keys: dict[str, str]) -> MemorySecurity:
     """distributed's description of :func:`~mrkernel.cluster.keys.make_keys`'s texts, for every role."""
     roles = {f"tls_{role}_{part}": keys[part] for role in ("client", "scheduler", "worker") for part in keys}
-    return MemorySecurity(require_encryption=True, tls_ca_file=keys["cert"], **roles)
+    return MemorySecurity(require_encryption=True, tls_ca_file=keys["cert"], **roles)  # type: ignore[no-untyped-call]

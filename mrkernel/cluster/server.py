@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-logger = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 CHECK_S = 0.1
 # Seconds without a task before the cluster leaves once its owner is gone.
@@ -52,7 +52,7 @@ def main() -> None:
             scratch.lock(folder)
             asyncio.run(_serve(order, folder, channel))
     except BaseException as error:
-        logger.exception("the cluster's server failed")
+        _logger.exception("the cluster's server failed")
         _report(channel, error=f"{type(error).__name__}: {error}")
     finally:
         _leave(folder)
@@ -69,7 +69,7 @@ def _report(channel: socket.socket, **message: Any) -> None:
     try:
         channel.sendall(json.dumps(message).encode() + b"\n")
     except OSError:
-        logger.warning("the owner is gone: %s", message)
+        _logger.warning("the owner is gone: %s", message)
 
 
 async def _serve(order: dict[str, Any], folder: str, channel: socket.socket) -> None:
@@ -87,7 +87,7 @@ async def _serve(order: dict[str, Any], folder: str, channel: socket.socket) -> 
     await cluster.scale(order["workers"])
     _report(channel, ready=True)
     reason = await _until_unused(cluster, owner)
-    logger.warning("the cluster leaves: %s", reason)
+    _logger.warning("the cluster leaves: %s", reason)
     # Workers need no farewell: nothing runs that anybody waits for, and killing them takes no time and cannot hang.
     _leave(folder)
 

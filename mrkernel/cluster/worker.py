@@ -11,6 +11,7 @@ from mrkernel.cluster.zygote import die_with_parent
 
 __all__ = ["dask_setup"]
 
+
 def dask_setup(worker: Any) -> None:
     """Called by dask in the worker's process before it takes tasks."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

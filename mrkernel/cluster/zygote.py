@@ -46,6 +46,11 @@ def import_modules() -> None:
     for name in MODULES:
         with suppress(ImportError):
             importlib.import_module(name)
+    # tornado reads the system's certificates when a process accepts its first TLS connection: 40 ms in each worker.
+    from tornado import netutil
+
+    with suppress(AttributeError, TypeError):
+        netutil._client_ssl_defaults()
 
 
 def start(folder: str, *, close: tuple[socket.socket, ...] = ()) -> None:
@@ -79,7 +84,7 @@ def start(folder: str, *, close: tuple[socket.socket, ...] = ()) -> None:
         _serve(listener, alive_read)
     listener.close()
     os.close(alive_read)
-    server: Any = forkserver._forkserver  # type: ignore[attr-defined]  # there is no public way to hand one over
+    server: Any = forkserver._forkserver  # there is no public way to hand one over
     server._forkserver_address, server._forkserver_alive_fd, server._forkserver_pid = address, alive_write, pid
 
 
@@ -100,7 +105,7 @@ def _serve(listener: socket.socket, alive: int) -> NoReturn:
         # The pages of what is imported stay shared with the workers as long as the collector does not touch them.
         gc.freeze()
         tempfile.tempdir = None
-        forkserver.main(listener.detach(), alive, [])  # type: ignore[attr-defined]
+        forkserver.main(listener.detach(), alive, [])
     except SystemExit:
         code = 0
     finally:

@@ -21,10 +21,10 @@ def cluster_processes(folder: str) -> list[psutil.Process]:
     """The server that works in this scratch folder, and all that it started."""
     for process in psutil.process_iter():
         try:
-            if process.cmdline()[-2:] == ["mrkernel.cluster.server", folder]:
-                # Forked workers keep the command line; the server is the one whose group has its pid.
-                if os.getpgid(process.pid) == process.pid:
-                    return [process, *process.children(recursive=True)]
+            # Forked workers keep the command line; the server is the one whose group has its pid.
+            is_leader = os.getpgid(process.pid) == process.pid
+            if is_leader and process.cmdline()[-2:] == ["mrkernel.cluster.server", folder]:
+                return [process, *process.children(recursive=True)]
         except (psutil.Error, ProcessLookupError):
             continue
     return []

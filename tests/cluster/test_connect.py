@@ -20,9 +20,7 @@ def dask_cluster() -> Iterator[Any]:
     """A dask cluster that somebody else made: one worker process with its nanny."""
     from distributed import LocalCluster
 
-    with LocalCluster(
-        n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50
-    ) as found:
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50) as found:
         yield found
 
 
@@ -80,7 +78,9 @@ def test_connect_where_nothing_listens_fails_within_seconds() -> None:
 
 
 def test_connect_to_a_name_that_is_nothing_says_what_an_address_looks_like() -> None:
-    with pytest.raises(ClusterError, match='neither an address nor a scheduler file\nHint: an address looks like "tcp:'):
+    with pytest.raises(
+        ClusterError, match='neither an address nor a scheduler file\nHint: an address looks like "tcp:'
+    ):
         connect("scheduler.json")
 
 

@@ -181,6 +181,8 @@ def test_a_server_that_cannot_start_shows_its_log(
 ) -> None:
     (tmp_path / "distributed.py").write_text("raise RuntimeError('this distributed is broken')\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with pytest.raises(ClusterError, match=r"(?s)cannot start the embedded cluster: .*this distributed is broken.*Hint"):
+    with pytest.raises(
+        ClusterError, match=r"(?s)cannot start the embedded cluster: .*this distributed is broken.*Hint"
+    ):
         own_cluster(workers=1, scratch=tmp_path / "space")
     assert not list((tmp_path / "space").iterdir())

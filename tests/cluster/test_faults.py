@@ -93,7 +93,9 @@ def test_restart_worker_frees_one_that_holds_the_interpreter_lock(own_cluster: C
 
 
 def test_restart_worker_of_an_unknown_address_lists_the_known(cluster: Cluster) -> None:
-    with pytest.raises(ClusterError, match=r"(?s)tls://127.0.0.1:1: the cluster has no such worker.*workers are tls://"):
+    with pytest.raises(
+        ClusterError, match=r"(?s)tls://127.0.0.1:1: the cluster has no such worker.*workers are tls://"
+    ):
         cluster.restart_worker("tls://127.0.0.1:1")
 
 
@@ -115,7 +117,9 @@ def test_a_worker_beyond_its_memory_limit_is_restarted(own_cluster: Callable[...
     assert cluster.workers()[0].pid != before
 
 
-def test_memory_mapped_files_do_not_count_as_a_workers_memory(own_cluster: Callable[..., Cluster], tmp_path: Path) -> None:
+def test_memory_mapped_files_do_not_count_as_a_workers_memory(
+    own_cluster: Callable[..., Cluster], tmp_path: Path
+) -> None:
     cluster = own_cluster(workers=1, memory_limit="400 MiB")
     before = cluster.workers()[0].pid
     with open(tmp_path / "large", "wb") as file:
@@ -139,7 +143,10 @@ def test_owner_killed_leaves_no_process_and_no_scratch(script: Callable[[str], s
     with script(OWNER) as program:
         folder = first_line(program)
         # A worker that hangs with the interpreter lock must go as well.
-        tell(program, "import re; f = cluster.client.submit(re.match, '(a+)+$', 'a' * 64 + 'b'); print('sent', flush=True)")
+        tell(
+            program,
+            "import re; f = cluster.client.submit(re.match, '(a+)+$', 'a' * 64 + 'b'); print('sent', flush=True)",
+        )
         processes = cluster_processes(folder)
         assert len(processes) >= 4
         program.kill()

@@ -14,7 +14,9 @@ from mrkernel.errors import ClusterError
 def leftover(parent: Path) -> Path:
     """The folder of a process that has ended without cleaning up."""
     code = f"from mrkernel.cluster import scratch; print(scratch.create({str(parent)!r}))"
-    answer = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, check=True)
+    answer = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, check=True
+    )
     return Path(answer.stdout.decode().strip())
 
 

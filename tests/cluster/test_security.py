@@ -45,9 +45,7 @@ def test_a_client_with_another_certificate_is_refused(cluster: Cluster) -> None:
         Client(cluster.address, security=security(make_keys()), timeout=1, set_as_default=False)
 
 
-def test_keys_are_in_no_file_command_line_or_environment(
-    own_cluster: Callable[..., Cluster], tmp_path: Path
-) -> None:
+def test_keys_are_in_no_file_command_line_or_environment(own_cluster: Callable[..., Cluster], tmp_path: Path) -> None:
     cluster = own_cluster(workers=1, scratch=tmp_path)
     secret = cluster.client.security.tls_client_key.splitlines()[1].encode()
     for process in cluster_processes(cluster.scratch_dir or ""):
