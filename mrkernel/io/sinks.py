@@ -6,7 +6,7 @@ import os
 import shutil
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
@@ -205,7 +205,10 @@ class _PartFiles:
     def close(self) -> None:
         """After a failure: close and remove what was written."""
         if self._open:
-            for _, file, _ in self._open.values():
+            for _, file, writer in self._open.values():
+                # Its file is removed: whether the format can still end it well does not matter.
+                with suppress(Exception):
+                    writer.close()
                 file.close()
             for path, _, _ in self.written:
                 self._sink.place.remove(path)

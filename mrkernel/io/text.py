@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from typing import Any, ClassVar
@@ -108,13 +109,14 @@ class LineSource(FileSource):
     def _offset_of(self, piece: Piece, offset: int, index: int) -> int:
         """Where the record is that comes ``index`` records after the one at ``offset``."""
         with closing(self.open_lines(piece.path)) as stream:
+            begin = passed = 0
             if self.codec(piece.path) or not is_line_safe(self.encoding):
                 count_lines(stream, offset)
-                begin = 0
-            else:
+                passed = offset
+            elif offset > len(BOM_UTF8):
                 begin = offset
             for at, block in line_blocks(stream, begin, None, RECORD_BYTES):
-                place = at - begin + offset
+                place = at + passed
                 for line in block.split(b"\n"):
                     if self.is_record(line):
                         if not index:
