@@ -44,11 +44,11 @@ __version__ = "0.1.0"
 _HOMES = {
     "Cluster": "cluster", "Job": "job", "JobHandle": "session", "Mapper": "job", "Origin": "io", "Part": "io",
     "RecordBlock": "io", "Reducer": "job", "Result": "result", "Sink": "io", "Source": "io", "Split": "io",
-    "cluster": "cluster", "context": "taskcontext", "counter": "taskcontext", "custom": "io", "explain": "session",
+    "context": "taskcontext", "counter": "taskcontext", "custom": "io", "explain": "session",
     "files": "io", "open_sink": "io", "read_csv": "io", "read_files": "io", "read_ipc": "io", "read_json": "io",
     "read_parquet": "io", "read_text": "io", "register": "io", "run": "session", "source": "io", "submit": "session",
 }  # fmt: skip
-_MODULES = ("agg", "errors", "events", "testing")
+_MODULES = ("agg", "cluster", "errors", "events", "testing")
 
 __all__ = ["__version__", "load_ipython_extension", "unload_ipython_extension", *_HOMES, *_MODULES]
 
