@@ -86,7 +86,7 @@ class JobHandle:
 
     def wait(self, timeout: float | str | None = None) -> bool:
         """Wait until the job has ended, or for ``timeout``; whether it has."""
-        return self._done.wait(None if timeout is None else config.parse_duration(timeout))
+        return self._done.wait(config.parse_duration(timeout) if isinstance(timeout, str) else timeout)
 
     def result(self, timeout: float | str | None = None) -> Result:
         """Wait for the result.
