@@ -75,10 +75,10 @@ def _warm(engine: EngineProcess, options: argparse.Namespace) -> list[Promise]:
         found = f"{value * 1e3:.0f} ms"
         promises.append(Promise("a job on ten lines, warm cluster", "under 150 ms", found, value < 0.15))
     if "splits" in options.only:
-        value = measure.split_seconds(
+        value, cpu_s = measure.split_seconds(
             engine, splits=options.splits, repeat=options.repeat, cores=options.cores, say=_say
         )
-        found = f"{value * 1e3:.2f} ms"
+        found = f"{value * 1e3:.2f} ms (CPU {cpu_s * 1e3:.2f} ms)"
         promises.append(
             Promise(f"each of {options.splits:,} splits beyond its work", "at most 2 ms", found, value <= 2e-3)
         )

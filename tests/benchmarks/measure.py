@@ -91,19 +91,20 @@ def ten_lines(engine: EngineProcess, *, runs: int, say: Say) -> float:
     return median(walls[3:])
 
 
-def split_seconds(engine: EngineProcess, *, splits: int, repeat: int, cores: int, say: Say) -> float:
-    """What one split costs beyond its work: many small ones against one for each worker, on the same text."""
+def split_seconds(engine: EngineProcess, *, splits: int, repeat: int, cores: int, say: Say) -> tuple[float, float]:
+    """Wall and CPU seconds of one split beyond its work: many small ones against one for each worker, same text."""
     text = data.text_file(10_000 * splits)
     size = text.stat().st_size
     many, few = [], []
     say(f"{splits} splits against {cores}")
     engine.run(str(text))
     for _ in range(repeat):
-        few.append(engine.run(str(text), chunk_size=-(-size // cores))[0])
-        many.append(engine.run(str(text), chunk_size=-(-size // splits))[0])
+        few.append(engine.run(str(text), chunk_size=-(-size // cores)))
+        many.append(engine.run(str(text), chunk_size=-(-size // splits)))
         if engine.digest() != data.expected(text):
             raise WrongAnswerError(f"mrkernel counted {engine.digest()} over {splits} splits")
-    return (median(many) - median(few)) / splits
+    wall_s, cpu_s = (median(run[n] for run in many) - median(run[n] for run in few) for n in (0, 1))
+    return wall_s / splits, cpu_s / splits
 
 
 def import_seconds(*, repeat: int, say: Say) -> float:
