@@ -52,7 +52,8 @@ def unload_ipython_extension(shell: Any) -> None:
         for name in names:
             shell.magics_manager.magics[kind].pop(name, None)
     magics.configuration.reset()
-    shell.configurables[:] = [c for c in shell.configurables if c is not magics.configuration]
+    # IPython itself lists every instance of Magics there.
+    shell.configurables[:] = [c for c in shell.configurables if c is not magics.configuration and c is not magics]
     if magics.transform is not None:
         shell.input_transformers_cleanup[:] = [t for t in shell.input_transformers_cleanup if t is not magics.transform]
     if magics.matcher is not None:

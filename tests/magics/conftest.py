@@ -22,6 +22,7 @@ def shell(_ipython_folder, tmp_path, monkeypatch):
     from traitlets.config import Config
 
     monkeypatch.setenv("MRKERNEL_PRESTART", "off")
+    monkeypatch.setenv("MRKERNEL_WORKERS", "1")
     monkeypatch.setenv("IPYTHONDIR", str(_ipython_folder))
     monkeypatch.chdir(tmp_path)
     InteractiveShell.clear_instance()
@@ -39,11 +40,9 @@ def kernel(tmp_path_factory):
     """A kernel with the extension loaded, in a folder with ``words.txt``; one for all tests of a module."""
     folder = tmp_path_factory.mktemp("notebook")
     (folder / "words.txt").write_text("the cat and the dog\nthe end\n")
-    with Kernel(folder, env={**os.environ, "IPYTHONDIR": str(tmp_path_factory.mktemp("ipython"))}) as kernel:
+    paths = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
+    home = str(tmp_path_factory.mktemp("ipython"))
+    environment = {**os.environ, "IPYTHONDIR": home, "PYTHONPATH": paths, "MRKERNEL_WORKERS": "1"}
+    with Kernel(folder, env=environment) as kernel:
         kernel.run("%load_ext mrkernel").succeeded()
         yield kernel
-
-
-@pytest.fixture
-def folder(tmp_path) -> Path:
-    return tmp_path

@@ -1,0 +1,156 @@
+"""Magics in a real kernel: displays, interrupts, failures, background jobs."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+
+pytestmark = pytest.mark.cluster
+
+WORDS = """def mapper(line):
+    for word in line.split():
+        yield word, 1
+
+reducer = sum
+"""
+# Each record takes its time, so that the job lasts for about 2 s on one worker.
+SLOW = """%%mapreduce -i numbers -o slow --chunk-size 100
+import time
+def mapper(number):
+    time.sleep(0.1)
+    yield number % 3, 1
+reducer = sum
+"""
+ENDLESS = """%%mapreduce -i numbers -o endless --save never.json
+import time
+def mapper(number):
+    open("started", "w").close()
+    time.sleep(60)
+    yield number, 1
+"""
+EVIL = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(autouse=True)
+def _numbers(kernel):
+    kernel.run("numbers = list(range(24))").succeeded()
+
+
+@pytest.fixture
+def started(kernel):
+    """A pipe in the kernel's folder; opening it waits until a mapper has opened the other end."""
+    path = kernel.folder / "started"
+    os.mkfifo(path)
+    yield path
+    path.unlink()
+
+
+def test_a_cell_shows_a_summary_a_table_and_a_plot(kernel):
+    ran = kernel.run(f"%%mapreduce -i words.txt -o counts\n{WORDS}").succeeded()
+    assert "counts: finished in" in ran.text
+    assert "the      3\n5 rows, 2 columns" in ran.text
+    assert [set(data) for data in ran.displays] == [
+        {"text/html", "text/plain"},
+        {"text/html", "text/plain"},
+        {"image/png", "text/plain"},
+    ]
+    assert (ran.results, ran.streams) == ([], "")
+
+
+def test_progress_moves_in_one_display(kernel):
+    ran = kernel.run(SLOW).succeeded()
+    assert [data["text/plain"].split(":")[0] for data in ran.displays] == [
+        "slow",
+        ran.displays[1]["text/plain"].split(":")[0],
+        "plot of value by key",
+    ]
+    assert 3 <= len(ran.updates) <= 20
+    assert "finished in" in ran.updates[-1]["text/plain"]
+    assert 'role="progressbar"' not in ran.updates[-1]["text/html"]
+
+
+def test_where_nobody_watches_there_is_one_final_display(kernel):
+    ran = kernel.run(SLOW, is_watched=False).succeeded()
+    assert ran.updates == []
+    assert "slow: finished in" in ran.displays[0]["text/plain"]
+
+
+def test_an_interrupt_ends_the_cell_and_nothing_else(kernel, started):
+    kernel.run(f"%%mapreduce -i words.txt -o counts --no-plot\n{WORDS}").succeeded()
+    pids = kernel.run("from mrkernel.cluster import current; [w.pid for w in current().workers()]").results
+    cell = kernel.start(ENDLESS)
+    with open(started):
+        began = time.monotonic()
+        kernel.interrupt()
+    ran = kernel.collect(cell)
+    assert time.monotonic() - began < 10
+    assert (ran.status, ran.error["ename"]) == ("error", "JobInterruptedError")
+    assert ran.error["traceback"] == [f"JobInterruptedError: {ran.error['evalue']}"]
+    assert "endless: interrupted after" in ran.text
+    assert not (kernel.folder / "never.json").exists()
+    kernel.run(f"%%mapreduce -i words.txt -o counts --no-plot\n{WORDS}").succeeded()
+    assert kernel.run("len(current().workers())").results[0]["text/plain"] == str(pids[0]["text/plain"].count(",") + 1)
+
+
+def test_an_interrupt_ends_a_nested_cell_too(kernel, started):
+    cell = kernel.start(f"%%time\n{ENDLESS}")
+    with open(started):
+        kernel.interrupt()
+    ran = kernel.collect(cell)
+    assert (ran.status, ran.error["ename"]) == ("error", "JobInterruptedError")
+    assert kernel.run("1 + 1").results[0]["text/plain"] == "2"
+
+
+def test_a_cell_runs_below_another_magic(kernel):
+    ran = kernel.run(f"%%time\n%%mapreduce -i words.txt -o timed\n{WORDS}").succeeded()
+    assert "Wall time" in ran.streams
+    assert "timed: finished in" in ran.text
+
+
+def test_a_failing_record_shows_its_card_and_a_short_error(kernel):
+    ran = kernel.run("%%mapreduce -i numbers\ndef mapper(number):\n    yield number, 1 / (number - 5)\n")
+    assert (ran.status, ran.error["ename"]) == ("error", "TaskFailedError")
+    assert len(ran.error["traceback"]) <= 2
+    assert "→    3     yield number, 1 / (number - 5)" in ran.text
+    assert "Cell In[" in ran.text
+    assert "record: 5" in ran.text
+
+
+def test_a_wrong_option_is_an_error_of_two_lines(kernel):
+    ran = kernel.run(f"%%mapreduce -i words.txt --chnk-size 3\n{WORDS}")
+    assert ran.error["traceback"] == [
+        "OptionError: %%mapreduce: there is no option --chnk-size",
+        "Hint: did you mean --chunk-size?",
+    ]
+
+
+@pytest.mark.parametrize("cell", ["%%mapreduce -i words.txt", "%%mapper words", "%%reducer"])
+def test_a_cell_without_a_body_is_an_error_that_runners_see(kernel, cell):
+    assert kernel.run(cell).error["ename"] == "OptionError"
+
+
+def test_a_background_job_returns_its_handle_and_keeps_quiet(kernel):
+    ran = kernel.run("%%mapreduce -i numbers -b -o later\ndef mapper(number):\n    yield 1 / 0, 1\n").succeeded()
+    assert "JobHandle" in ran.results[0]["text/plain"]
+    after = kernel.run("later.wait(30), later.state").succeeded()
+    assert after.results[0]["text/plain"] == "(True, 'failed')"
+    assert (after.streams, after.displays) == ("", [])
+    assert kernel.run("later.result()").error["ename"] == "TaskFailedError"
+
+
+def test_hostile_names_and_values_are_escaped_everywhere(kernel):
+    body = f"def mapper(row):\n    yield row['key'], {{{EVIL!r}: 1}}\nreducer = list"
+    kernel.run(f"import pandas; frame = pandas.DataFrame({{'key': [{EVIL!r}], {EVIL!r}: [1]}})").succeeded()
+    shown = kernel.run(f'%%mapreduce -i frame --name "{EVIL}"\n{body}').succeeded()
+    failed = kernel.run(f'%%mapreduce -i frame --name "{EVIL}"\ndef mapper(row):\n    raise ValueError({EVIL!r})')
+    assert failed.error["ename"] == "TaskFailedError"
+    assert "&lt;img" in shown.html
+    assert "&lt;img" in failed.html
+    assert "<img" not in shown.html + failed.html
+
+
+def test_completion_reaches_the_front_end(kernel):
+    assert kernel.complete("%%mapreduce --ch") == ["--chunk-size"]
+    assert kernel.complete("%%mapreduce -i numb") == ["numbers"]
