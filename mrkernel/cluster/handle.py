@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -248,6 +249,15 @@ def open_client(target: Any, *, timeout: float, **options: Any) -> Client:
     """Connect a client that is nobody's default, so that the user's own dask code does not change its cluster."""
     from distributed import Client
 
-    client = Client(target, timeout=timeout, set_as_default=False, **options)  # type: ignore[no-untyped-call]
-    cast("Any", client.scheduler_comm).interval = SEND_INTERVAL_S
-    return client
+    client: Any = Client.__new__(Client)
+    try:
+        client.__init__(target, timeout=timeout, set_as_default=False, **options)
+    except BaseException:
+        # A half-made client keeps a thread, and when it is collected it may stop the making of another for 10 s.
+        with suppress(Exception):
+            client.close(timeout=1)
+        with suppress(Exception):
+            client._loop_runner.stop(timeout=1)
+        raise
+    client.scheduler_comm.interval = SEND_INTERVAL_S
+    return cast("Client", client)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -77,6 +78,14 @@ def test_connect_where_nothing_listens_fails_within_seconds() -> None:
     assert time.monotonic() - started < 5
 
 
+@pytest.mark.parametrize("target", ["tcp://127.0.0.1:1", "tls://127.0.0.1:1", 3.5])
+def test_connect_that_fails_leaves_no_thread(target: Any) -> None:
+    before = set(threading.enumerate())
+    with pytest.raises(ClusterError, match="cannot connect to a dask scheduler"):
+        connect(target, timeout=0.5)
+    assert {thread.name for thread in set(threading.enumerate()) - before} <= {"TCP-Executor-0"}
+
+
 def test_connect_to_a_name_that_is_nothing_says_what_an_address_looks_like() -> None:
     with pytest.raises(
         ClusterError, match='neither an address nor a scheduler file\nHint: an address looks like "tcp:'
@@ -95,6 +104,9 @@ def test_scale_needs_a_cluster_that_can(dask_cluster: Any) -> None:
     with connect(dask_cluster) as cluster:
         cluster.scale(2)
         assert cluster.n_workers == 2
+        dask_cluster.scale(1)
+        while cluster.n_workers > 1:
+            pass
 
 
 def test_restart_worker_of_another_cluster(dask_cluster: Any) -> None:
