@@ -35,9 +35,9 @@ class Groups:
     Attributes
     ----------
     codes
-        int64, one for each row: the number of its group; groups are numbered in key order.
+        Integers, one for each row: the number of its group; groups are numbered in the order of ``keys``.
     keys
-        One key for each group, in order.
+        One key for each group, in key order unless that was not asked for.
     """
 
     codes: np.ndarray
@@ -114,15 +114,25 @@ def merge_keys(left: Any, right: Any) -> Any:
     return right if _WIDTHS.get(type(right), 3) > _WIDTHS.get(type(left), 3) else left
 
 
-def group(column: Column) -> Groups:
-    """Group the rows of a key column."""
+def group(column: Column, *, ordered: bool = True) -> Groups:
+    """Group the rows of a key column.
+
+    Without ``ordered`` groups may come in any order, which saves sorting the keys: about half of the time for text.
+    """
     array, field = column
     if isinstance(array, pa.ChunkedArray):
         array, field = concat_columns([(piece, field) for piece in array.chunks], field.name)
     if kind_of(field) == "object":
         return _group_objects(decode_column(array, field), field.name)
+    if not ordered and not pa.types.is_nested(array.type) and not pa.types.is_null(array.type):
+        encoded = _without_minus_zero(array).dictionary_encode(null_encoding="encode")
+        return Groups(encoded.indices.to_numpy(), (encoded.dictionary, field))
     codes, first = _codes(array)
     return Groups(codes, (array.take(pa.array(first)), field))
+
+
+def _without_minus_zero(array: pa.Array) -> pa.Array:
+    return pc.add(array, pa.scalar(0.0, array.type)) if pa.types.is_floating(array.type) else array
 
 
 def _codes(array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
@@ -133,9 +143,7 @@ def _codes(array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
         return _codes_of_rows([_codes(child)[0] for child in array.flatten()])
     if pa.types.is_nested(array.type):
         raise KeyTypeError(f"a key of type {array.type} cannot be hashed", hint="use a tuple")
-    if pa.types.is_floating(array.type):
-        array = pc.add(array, pa.scalar(0.0, array.type))
-    encoded = array.dictionary_encode(null_encoding="encode")
+    encoded = _without_minus_zero(array).dictionary_encode(null_encoding="encode")
     rank_to_code = sort_order(encoded.dictionary)
     codes_to_rank = np.empty(len(rank_to_code), np.int64)
     codes_to_rank[rank_to_code] = np.arange(len(rank_to_code))

@@ -7,6 +7,7 @@ import sys
 import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
@@ -66,8 +67,13 @@ def _is_own(module: Any) -> bool:
         return False
     if name.split(".")[0] == "mrkernel" or not file.endswith(".py"):
         return False
+    return not _is_installed(file)
+
+
+@lru_cache(maxsize=10_000)
+def _is_installed(file: str) -> bool:
     path = str(Path(file).resolve())
-    return not path.startswith(_INSTALLED) and "site-packages" not in path and "dist-packages" not in path
+    return path.startswith(_INSTALLED) or "site-packages" in path or "dist-packages" in path
 
 
 def _explained(job: Job, error: BaseException) -> NotPicklableError:

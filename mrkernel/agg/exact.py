@@ -162,6 +162,11 @@ class Total:
         whole = self.other if not self.integers and not self.has_float else self.other + self.value_without_other()
         return whole if divisor == 1 else whole / divisor
 
+    @staticmethod
+    def rounded(number: int) -> float:
+        """An int as the nearest float, inf where there is none."""
+        return _divide(number, 1)
+
     def value_without_other(self) -> Any:
         """The sum of the ints and floats alone."""
         if not self.has_float:

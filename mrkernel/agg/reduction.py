@@ -50,18 +50,19 @@ class Reduction:
         """What messages and plans call it."""
         return ", ".join(f"{name}={one.label}" if name else one.label for name, one in self.aggregates)
 
-    def combine(self, tables: Sequence[pa.Table]) -> pa.Table:
-        """One table of fewer rows that stands for the given ones, which hold rows of any form in input order."""
+    def combine(self, tables: Sequence[pa.Table], *, ordered: bool = False) -> pa.Table:
+        """One table of fewer rows that stands for the given ones, which hold rows of any form in input order.
+
+        Its rows are in key order where ``ordered`` asks for it.
+        """
         if not self.is_algebraic:
             return self._kept(tables)
         if all(_is_raw(table) for table in tables):
             key, value = _joined(tables, 0), _joined(tables, 1)
-            groups = group(key)
-            return self._from_values(groups, value) or self._accumulated(tables)
+            return self._from_values(group(key, ordered=ordered), value) or self._accumulated(tables)
         states = self._aligned(tables)
         if states is not None:
-            key = _joined(states, 0)
-            groups = group(key)
+            groups = group(_joined(states, 0), ordered=ordered)
             merged = self._merged(groups, pa.concat_tables([table.drop_columns([_KEY]) for table in states]))
             if merged is not None:
                 return merged
@@ -73,7 +74,7 @@ class Reduction:
             return make_table([encode_column([], _KEY), encode_column([], _VALUE)])
         if not self.is_algebraic:
             return self._reduced(tables)
-        table = self.combine(tables)
+        table = self.combine(tables, ordered=True)
         key = (_one(table.column(0)), table.schema.field(0))
         if table.schema.names[1:] == [ACCUMULATOR]:
             accumulators = decode_column(table.column(1), table.schema.field(1))

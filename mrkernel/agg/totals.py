@@ -153,7 +153,11 @@ class Mean(Sum):
         return _load_total(row, row["n"])
 
     def result(self, accumulator: Total) -> Any:
-        return accumulator.value(accumulator.count) if accumulator.count else None
+        if not accumulator.count:
+            return None
+        mean = accumulator.value(accumulator.count)
+        # One whole number is its own mean, and a mean is a float whichever path it took.
+        return Total.rounded(mean) if isinstance(mean, int) else mean
 
 
 @dataclass(frozen=True)

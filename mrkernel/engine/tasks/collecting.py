@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -13,7 +11,7 @@ import pyarrow as pa
 from mrkernel.agg import Count, Reduction, Sum, as_reduction
 from mrkernel.batches import decode_column, encode_column, make_table, value_columns
 from mrkernel.engine.shuffle import Run, new_path, write_batches, write_run
-from mrkernel.engine.tasks.calling import encode_pairs, pair_table, reduced_pairs
+from mrkernel.engine.tasks.calling import encode_pairs, not_a_pair, pair_table, reduced_pairs
 from mrkernel.grouping import encode_keys, group
 from mrkernel.job import Job
 from mrkernel.partition import partition_ids
@@ -23,13 +21,12 @@ __all__ = ["PartCollector", "RunCollector"]
 # Pairs are turned into Arrow in blocks of this size: 185 ns a pair for word counts against 250 in one large dict,
 # whose look-ups miss the cache (benchmark wordcount, 520 k distinct words).
 _PAIRS = 1 << 16
-_DICT_KEYS = 1 << 18
+_DICT_KEYS = 1 << 16
 # A run is written when the task holds this much.
 _RUN_BYTES = 64 << 20
 # Above this share of distinct keys, combining costs more than the rows it saves (20 M pairs, 10 M keys: 2 x).
 _USELESS = 0.6
 _SAMPLE = 256
-_COUNTABLE = ({str}, {int}, {bytes})
 
 
 class RunCollector:
@@ -44,8 +41,8 @@ class RunCollector:
         self._is_forced = combine is True
         self._keys: list[Any] = []
         self._values: list[Any] = []
-        self._counts: Counter[Any] = Counter()
-        self._counts_kind: set[type] = set()
+        self._counts: dict[Any, int] = {}
+        self._counts_kind: type = object
         self._counted = 0
         self._tables: list[pa.Table] = []
         self._pending: list[pa.Table] = []
@@ -61,8 +58,6 @@ class RunCollector:
     def add(self, keys: list[Any], values: list[Any]) -> None:
         """Take some pairs, in order."""
         self.n_pairs += len(keys)
-        if self._counter is not None and self._count(keys, values):
-            return
         if self._counts:
             self._flush_counts()
         self._keys += keys
@@ -89,29 +84,54 @@ class RunCollector:
         self._write()
         return self.runs
 
-    def _count(self, keys: list[Any], values: list[Any]) -> bool:
-        """Count or sum ints in a dict; False where keys or values need more care.
+    def count(self, pairs: list[tuple[Any, Any]]) -> bool:
+        """Count or sum ints in a dict, the quickest way Python has; False where keys or values need more care.
 
-        Keys of one exact type cannot be equal to keys of another, so no key's type is lost in the dict.
+        Text and bytes equal nothing of another type, so a dict loses no key's type; int keys are looked at one by one.
         """
-        kinds = set(map(type, keys))
-        if kinds not in _COUNTABLE or not (type(self._counter) is Count or set(map(type, values)) == {int}):
+        if self._counter is None or not self._is_countable(pairs):
             return False
-        if kinds != self._counts_kind:
-            self._flush_counts()
-            self._counts_kind = kinds
         counts = self._counts
-        if type(self._counter) is Count or values.count(1) == len(values):
-            counts.update(keys)
-        else:
-            get = counts.get
-            for key, value in zip(keys, values, strict=True):
-                counts[key] = get(key, 0) + value  # type: ignore[operator]
-        self._counted += len(keys)
+        get = counts.get
+        try:
+            if type(self._counter) is Count:
+                for key, _ in pairs:
+                    counts[key] = get(key, 0) + 1
+            else:
+                for key, value in pairs:
+                    # "| 0" lets ints and bools pass and stops everything else before it is added.
+                    counts[key] = get(key, 0) + (value | 0)
+        except (TypeError, ValueError):
+            done = next((row for row, pair in enumerate(pairs) if not _is_int_pair(pair)), 0)
+            self.n_pairs += done
+            self._counted += done
+            self._flush_counts()
+            self._split(pairs[done:])
+            return True
+        self.n_pairs += len(pairs)
+        self._counted += len(pairs)
         if len(counts) >= _DICT_KEYS:
             self._judge(len(counts), self._counted)
             self._flush_counts()
         return True
+
+    def _is_countable(self, pairs: list[tuple[Any, Any]]) -> bool:
+        if not self._counts:
+            if self._keys:
+                return False
+            first = pairs[0]
+            self._counts_kind = type(first[0]) if len(first) == 2 else object
+        if self._counts_kind is int and {type(pair[0]) for pair in pairs} != {int}:
+            return False
+        return self._counts_kind in (str, bytes, int)
+
+    def _split(self, pairs: list[tuple[Any, Any]]) -> None:
+        """Take pairs that cannot be counted, and count no more before they are flushed."""
+        try:
+            keys = [key for key, _ in pairs]
+        except ValueError:
+            raise not_a_pair("mapper", next(pair for pair in pairs if len(pair) != 2)) from None
+        self.add(keys, [value for _, value in pairs])
 
     def _judge(self, n_after: int, n_before: int) -> None:
         if not self._is_forced and n_before >= _PAIRS and n_after > _USELESS * n_before:
@@ -122,7 +142,7 @@ class RunCollector:
         if not self._counts:
             return
         keys, sums = list(self._counts), list(self._counts.values())
-        self._counts, self._counted = Counter(), 0
+        self._counts, self._counted = {}, 0
         key, (array, field) = encode_keys(keys), encode_column(sums)
         if pa.types.is_int64(array.type):
             name = ":n" if isinstance(self._step.reduction.aggregates[0][1], Count) else ":i"  # type: ignore[union-attr]
@@ -212,6 +232,10 @@ class PartCollector:
         if len(self._keys) >= _PAIRS:
             self._flush()
 
+    def count(self, pairs: list[tuple[Any, Any]]) -> bool:
+        """Nothing is combined here."""
+        return False
+
     def add_table(self, table: pa.Table) -> None:
         """Take a batch mapper's table; its columns are the result's."""
         self.n_pairs += table.num_rows
@@ -281,6 +305,15 @@ class _FunctionCombiner:
         return encode_pairs([key for key, _ in pairs], [value for _, value in pairs], encode_keys)
 
 
+def _is_int_pair(pair: tuple[Any, ...]) -> bool:
+    try:
+        hash(pair[0])
+        pair[1] | 0
+        return len(pair) == 2
+    except TypeError:
+        return False
+
+
 def _whole(column: Any) -> Any:
     array, field = column
     if isinstance(array, pa.ChunkedArray):
@@ -310,8 +343,3 @@ def _same_form(tables: list[pa.Table]) -> list[pa.Table]:
         else:
             joined.append([table])
     return [pa.concat_tables(group) for group in joined]
-
-
-def part_path(folder: str, name: str) -> str:
-    """Where a part of the result goes."""
-    return os.path.join(folder, name)

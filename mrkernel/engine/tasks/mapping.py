@@ -18,7 +18,7 @@ from mrkernel.job import Job
 __all__ = ["run_map"]
 
 # Pairs are checked and handed on in pieces that stay in the cache.
-_PIECE = 1 << 12
+_PIECE = 1 << 9
 _REPORT_S = 0.25
 
 
@@ -188,6 +188,8 @@ def _collect(pairs: Iterator[Any], collector: RunCollector | PartCollector) -> N
             for pair in piece:
                 if not isinstance(pair, tuple):
                     raise not_a_pair("mapper", pair)
+        if collector.count(piece):
+            continue
         try:
             keys = [key for key, _ in piece]
         except ValueError:
