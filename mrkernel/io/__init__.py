@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mrkernel.io.base import Origin, Part, RecordBlock, Sink, Source, Split
-from mrkernel.io.custom import custom
-from mrkernel.io.open_sink import open_sink
+from mrkernel.io.functions import custom
+from mrkernel.io.opening import open_sink
 from mrkernel.io.readers import read_csv, read_files, read_ipc, read_json, read_parquet, read_text
 from mrkernel.io.registry import Format, LocationHint, as_source, files, formats, register, source
 from mrkernel.io.writers import FormatWriter, OpenFile, TextFormatWriter

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from typing import Any, ClassVar
 
 import pyarrow as pa
@@ -14,7 +15,7 @@ import pyarrow.csv as pacsv
 from mrkernel.errors import OptionError, SourceReadError
 from mrkernel.io.base import Origin, RecordBlock, Split
 from mrkernel.io.delimited_errors import InvalidRows, bad_value, header_problem, line_break_in_quotes
-from mrkernel.io.files import Cut, Piece, byte_ranges, reading, whole_file
+from mrkernel.io.filesource import Cut, Piece, byte_ranges, reading, whole_file
 from mrkernel.io.locations import Entry
 from mrkernel.io.schemas import arrow_types, check_columns, one_schema
 from mrkernel.io.streams import UTF8, is_line_safe, line_blocks
@@ -137,12 +138,13 @@ class CsvSource(LineSource):
         schema, (names, end) = self.schema(), piece.extra
         options = self._convert_options(schema, names)
         if self.newlines_in_values:
-            yield from self._stream(piece, options, schema)
+            with closing(_Rows(self, piece, end)) as rows:
+                yield from self._stream(piece, pa.PythonFile(rows, mode="r"), options)
             return
         for at, data in self.blocks(piece, _BLOCK_BYTES):
             offset, block = (at, data) if at >= end else (end, data[end - at :])
             if block:
-                table = self._parse(piece, offset, self._utf8(piece, offset, block), options)
+                table = self._parse(piece, offset, self.to_utf8(piece, offset, block), options)
                 yield from table.combine_chunks().to_batches()
 
     def locate(self, split: Split, block: RecordBlock, index: int) -> Origin:
@@ -178,10 +180,9 @@ class CsvSource(LineSource):
                 continue
             options = self._convert_options(pa.schema([(n, t) for n, t in self.types.items() if n in names]), names)
             options.include_columns, options.include_missing_columns = [], False
-            utf8 = self._utf8(piece, max(at, end), block)
+            utf8 = self.to_utf8(piece, max(at, end), block)
             if self.newlines_in_values:
-                table = pacsv.open_csv(pa.BufferReader(utf8), self._read_options(names, _BLOCK_BYTES),
-                                       self._parse_options(InvalidRows()), options).read_next_batch()  # fmt: skip
+                table = next(self._stream(piece, pa.BufferReader(utf8), options))
             else:
                 table = self._parse(piece, max(at, end), utf8, options)
             if any(pa.types.is_binary(field.type) and field.name not in self.types for field in table.schema):
@@ -207,17 +208,14 @@ class CsvSource(LineSource):
             raise self._line_break(piece, offset)
         return table
 
-    def _stream(self, piece: Piece, options: pacsv.ConvertOptions, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-        names, end = piece.extra
+    def _stream(self, piece: Piece, rows: Any, options: pacsv.ConvertOptions) -> Iterator[pa.RecordBatch]:
+        names = piece.extra[0]
         invalid = InvalidRows()
-        with closing(_Rows(self, piece, end)) as rows:
-            try:
-                reader = pacsv.open_csv(pa.PythonFile(rows, mode="r"), self._read_options(names, 4 * _BLOCK_BYTES),
-                                        self._parse_options(invalid), options)  # fmt: skip
-                yield from reader
-            except pa.ArrowInvalid as error:
-                if str(error) != "Empty CSV file":
-                    raise bad_value(piece.shown, names, error, invalid, 0) from None
+        try:
+            yield from pacsv.open_csv(rows, self._read_options(names, 4 * _BLOCK_BYTES), self._parse_options(invalid), options)
+        except pa.ArrowInvalid as error:
+            if str(error) != "Empty CSV file":
+                raise bad_value(piece.shown, names, error, invalid, 0) from None
 
     def _rows_before(self, piece: Piece, offset: int) -> int:
         """How many rows of a file start before an offset."""
@@ -238,7 +236,8 @@ class CsvSource(LineSource):
     def _decoded(self, entry: Entry, offset: int, block: bytes) -> str:
         return self.text_of(Piece(entry.path, entry.shown, 0, 0, 0, entry.fingerprint), offset, block)
 
-    def _utf8(self, piece: Piece, offset: int, block: bytes) -> bytes:
+    def to_utf8(self, piece: Piece, offset: int, block: bytes) -> bytes:
+        """A block in UTF-8; what is UTF-8 already is checked by the parser."""
         if self.errors == "strict" and (self.encoding == UTF8 or not is_line_safe(self.encoding)):
             return block
         return self.text_of(piece, offset, block).encode(UTF8)
@@ -274,7 +273,7 @@ class _Rows(io.RawIOBase):
     def __init__(self, source: CsvSource, piece: Piece, end: int) -> None:
         super().__init__()
         self._blocks = source.blocks(piece, _BLOCK_BYTES)
-        self._convert = lambda at, data: source._utf8(piece, at, data)  # noqa: SLF001 - one class in two parts
+        self._convert: Callable[[int, bytes], bytes] = partial(source.to_utf8, piece)
         self._end = end
         self._rest = b""
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from mrkernel.errors import OptionError, SourceReadError
 from mrkernel.io.base import Origin, RecordBlock, Split
-from mrkernel.io.files import Cut, FileSource, Piece, reading, whole_file
+from mrkernel.io.filesource import Cut, FileSource, Piece, reading, whole_file
 from mrkernel.io.locations import Entry, is_url
 from mrkernel.io.memory import rows_for
 from mrkernel.io.schemas import check_columns, conform, one_schema, outside_schema

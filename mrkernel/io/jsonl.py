@@ -11,7 +11,7 @@ import pyarrow.json as pajson
 
 from mrkernel.errors import OptionError, SourceReadError
 from mrkernel.io.base import RecordBlock
-from mrkernel.io.files import Piece, reading
+from mrkernel.io.filesource import Piece, reading
 from mrkernel.io.locations import Entry
 from mrkernel.io.schemas import arrow_types
 from mrkernel.io.streams import UTF8
@@ -19,7 +19,7 @@ from mrkernel.io.text import BATCH_BYTES, RECORD_BYTES, LineSource
 
 __all__ = ["JsonLinesSource"]
 
-_scan = json.JSONDecoder().scan_once
+_scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # not in typeshed; raw_decode costs twice as much
 _MISFIT_HINT = "use a mapper of single records, or say types={…} for the column"
 
 

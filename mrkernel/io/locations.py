@@ -75,7 +75,7 @@ def safe_name(location: str) -> str:
     if not is_url(location):
         return location.removeprefix("file://")
     parts = [re.sub(r"(?<=://)[^/@]*@", "", part) for part in location.split("::")]
-    return "::".join(part.split("?")[0] if "://" in part and not _GLOB.search(part) else part for part in parts)
+    return "::".join(part.split("?")[0] if re.match("https?://", part) or "=" in part.partition("?")[2] else part for part in parts)
 
 
 def compression_of(path: str) -> str | None:

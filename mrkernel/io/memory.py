@@ -13,22 +13,12 @@ import pyarrow as pa
 
 from mrkernel.errors import OptionError
 from mrkernel.io.base import RecordBlock, Source, Split
-from mrkernel.io.objects import BLOCK_RECORDS, FIRST_RECORDS, batch_of, row_blocks, schema_of
+from mrkernel.io.objects import BLOCK_RECORDS, FIRST_RECORDS, batch_of, row_blocks, row_splits, schema_of
 from mrkernel.io.scratch import ScratchObjects, ScratchTable, write_objects, write_table
 
-__all__ = ["ObjectSource", "StreamSource", "TableSource", "frame_table", "row_splits", "rows_for"]
+__all__ = ["ObjectSource", "StreamSource", "TableSource", "frame_table", "rows_for"]
 
 _SAMPLE = 200
-
-
-def row_splits(name: str, n_rows: int, n_bytes: int, chunk_bytes: int) -> list[Split]:
-    """Splits of ``n_rows`` rows by number, of equal size."""
-    if not n_rows:
-        return []
-    count = min(n_rows, max(1, -(-n_bytes // chunk_bytes)))
-    edges = [n_rows * n // count for n in range(count + 1)]
-    return [Split(index=n, source=name, start=a, stop=b, unit="rows", size_bytes=n_bytes * (b - a) // n_rows)
-            for n, (a, b) in enumerate(zip(edges, edges[1:], strict=False))]  # fmt: skip
 
 
 class ObjectSource(Source):
@@ -143,13 +133,13 @@ class StreamSource(Source):
         if self._kept is None:
             path = _new_file(directory, "objects")
             stream, self._stream = self._stream, None
-            self._kept = ScratchObjects(path, write_objects(path, stream or ()), name=self._name)
+            self._kept = ScratchObjects(path, write_objects(path, () if stream is None else stream), name=self._name)
             return self._kept
         return self._kept.localized(directory)
 
     def _source(self) -> Source:
         if self._kept is None:
-            self._kept = ObjectSource(list(self._stream or ()), name=self._name)
+            self._kept = ObjectSource(list(() if self._stream is None else self._stream), name=self._name)
             self._stream = None
         return self._kept
 

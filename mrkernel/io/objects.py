@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
 
 from mrkernel.batches import decode_column
 from mrkernel.errors import SourceReadError
-from mrkernel.io.base import RecordBlock
+from mrkernel.io.base import RecordBlock, Split
 
-__all__ = ["BLOCK_RECORDS", "FIRST_RECORDS", "batch_of", "dict_rows", "row_blocks", "schema_of"]
+__all__ = ["BLOCK_RECORDS", "FIRST_RECORDS", "batch_of", "dict_rows", "row_blocks", "row_splits", "schema_of"]
 
 BLOCK_RECORDS = 8192
 FIRST_RECORDS = 1024
 _ARROW_ERRORS = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError, TypeError, ValueError)
+
+
+def row_splits(name: str, n_rows: int, n_bytes: int, chunk_bytes: int) -> list[Split]:
+    """Splits of ``n_rows`` rows by number, of equal size."""
+    if not n_rows:
+        return []
+    count = min(n_rows, max(1, -(-n_bytes // chunk_bytes)))
+    edges = [n_rows * n // count for n in range(count + 1)]
+    return [Split(index=n, source=name, start=a, stop=b, unit="rows", size_bytes=n_bytes * (b - a) // n_rows)
+            for n, (a, b) in enumerate(pairwise(edges))]  # fmt: skip
 
 
 def schema_of(records: list[Any], name: str) -> pa.Schema:
@@ -56,7 +67,7 @@ def dict_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
     if not names:
         return [{} for _ in range(batch.num_rows)]
     columns = [decode_column(column, field) for column, field in zip(batch.columns, batch.schema, strict=True)]
-    return [dict(zip(names, row)) for row in zip(*columns)]  # noqa: B905 - columns of a batch are of one length
+    return [dict(zip(names, row)) for row in zip(*columns)]
 
 
 def row_blocks(batches: Iterable[pa.RecordBatch]) -> Iterator[RecordBlock]:

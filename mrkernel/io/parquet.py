@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from mrkernel.errors import OptionError
 from mrkernel.io.base import Origin, RecordBlock, Split
-from mrkernel.io.files import Cut, FileSource, Piece, reading
+from mrkernel.io.filesource import Cut, FileSource, Piece, reading
 from mrkernel.io.locations import Entry, is_url
 from mrkernel.io.memory import rows_for
 from mrkernel.io.schemas import check_columns, conform, one_schema, outside_schema

@@ -9,15 +9,16 @@ from __future__ import annotations
 import os
 import pickle
 import struct
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 import pyarrow as pa
 
 from mrkernel.io.base import RecordBlock, Source, Split
-from mrkernel.io.objects import BLOCK_RECORDS, FIRST_RECORDS, batch_of, row_blocks, schema_of
+from mrkernel.io.objects import BLOCK_RECORDS, FIRST_RECORDS, batch_of, row_blocks, row_splits, schema_of
 
 __all__ = ["ScratchObjects", "ScratchTable", "write_objects", "write_table"]
 
@@ -30,7 +31,8 @@ def write_objects(path: str, records: Iterable[Any]) -> list[tuple[int, int]]:
     """Write records block by block; returns each block's first record and offset, closed by the totals."""
     import cloudpickle
 
-    index, count, offset, per_block = [], 0, 0, FIRST_RECORDS
+    index: list[tuple[int, int]] = []
+    count, offset, per_block = 0, 0, FIRST_RECORDS
     stream = iter(records)
     with open(path, "wb") as file:
         os.chmod(path, 0o600)
@@ -48,7 +50,8 @@ def write_objects(path: str, records: Iterable[Any]) -> list[tuple[int, int]]:
 def write_table(path: str, table: pa.Table) -> list[tuple[int, int]]:
     """Write a table as IPC in moderate batches; returns each batch's first row and number, closed by the totals."""
     size = max(1, min(65_536, _BATCH_BYTES * max(table.num_rows, 1) // max(table.nbytes, 1)))
-    index, count = [], 0
+    index: list[tuple[int, int]] = []
+    count = 0
     with pa.OSFile(path, "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
         os.chmod(path, 0o600)
         for batch in table.unify_dictionaries().to_batches(max_chunksize=size):
@@ -81,18 +84,11 @@ class _Scratch(Source):
 
     def splits(self, chunk_bytes: int) -> list[Split]:
         """Ranges of rows of equal size."""
-        n_rows = self._index[-1][0]
-        if not n_rows:
-            return []
         starts = [row for row, _ in self._index[:-1]]
-        count = min(n_rows, max(1, -(-self._size // chunk_bytes)))
-        edges = [n_rows * n // count for n in range(count + 1)]
-        splits = []
-        for n, (start, stop) in enumerate(zip(edges, edges[1:], strict=False)):
-            entries = self._index[bisect_right(starts, start) - 1 : bisect_right(starts, stop - 1)]
-            splits.append(Split(index=n, source=self._name, start=start, stop=stop, unit="rows",
-                                size_bytes=self._size * (stop - start) // n_rows, payload=tuple(entries)))  # fmt: skip
-        return splits
+        return [
+            replace(split, payload=tuple(self._index[bisect_right(starts, split.start) - 1 : bisect_left(starts, split.stop)]))
+            for split in row_splits(self._name, self._index[-1][0], self._size, chunk_bytes)
+        ]
 
 
 class ScratchObjects(_Scratch):
@@ -142,4 +138,4 @@ class ScratchTable(_Scratch):
 def _load(file: Any, offset: int) -> list[Any]:
     file.seek(offset)
     _, length = _HEADER.unpack(file.read(_HEADER.size))
-    return pickle.loads(file.read(length))  # type: ignore[no-any-return]  # noqa: S301 - our own scratch file
+    return pickle.loads(file.read(length))  # type: ignore[no-any-return]  # our own scratch file

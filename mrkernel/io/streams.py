@@ -124,14 +124,15 @@ def line_blocks(stream: ByteStream, start: int, stop: int | None, size: int) -> 
     """
     for offset, block in _blocks(stream, start, stop, size):
         if offset == 0 and block.startswith(_BOM):
-            offset, block = len(_BOM), block[len(_BOM) :]  # noqa: PLW2901 - the block without its mark
+            offset, block = len(_BOM), block[len(_BOM) :]
         if block:
             yield offset, block
 
 
 def _blocks(stream: ByteStream, start: int, stop: int | None, size: int) -> Iterator[tuple[int, bytes]]:
     at, data = _first_line(stream, start, stop, size) if start else (0, stream.read(_read_size(0, stop, size)))
-    offset, held = at, []
+    offset = at
+    held: list[bytes] = []
     while data:
         end = at + len(data)
         if stop is not None and end >= stop:

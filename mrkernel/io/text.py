@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from mrkernel.errors import OptionError, SourceReadError
 from mrkernel.io.base import Origin, RecordBlock, Split
-from mrkernel.io.files import Cut, FileSource, Piece, byte_ranges, whole_file
+from mrkernel.io.filesource import Cut, FileSource, Piece, byte_ranges, whole_file
 from mrkernel.io.locations import Entry
 from mrkernel.io.streams import UTF8, ByteStream, Transcoder, count_lines, is_line_safe, line_blocks, normal_encoding
 

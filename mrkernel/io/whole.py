@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from mrkernel.errors import OptionError, SourceReadError
 from mrkernel.io.base import Origin, RecordBlock, Split
-from mrkernel.io.files import Cut, FileSource, Piece
+from mrkernel.io.filesource import Cut, FileSource, Piece
 from mrkernel.io.locations import Entry
 from mrkernel.io.streams import UTF8, normal_encoding
 

@@ -72,12 +72,10 @@ class CsvWriter(TextFormatWriter):
         columns = [column if _is_csv_type(field) else
                    pa.array([None if value is None else _text(value, field.name) for value in decode_column(column, field)],
                             pa.string()) for column, field in zip(batch.columns, batch.schema, strict=True)]  # fmt: skip
-        return self._csv(pa.record_batch(columns, names=batch.schema.names))
-
-    def _csv(self, batch: pa.RecordBatch) -> bytes:
         out = io.BytesIO()
-        pacsv.write_csv(batch, out, pacsv.WriteOptions(include_header=False, delimiter=self.delimiter))
-        return out.getvalue()
+        pacsv.write_csv(pa.record_batch(columns, names=batch.schema.names), out,
+                        pacsv.WriteOptions(include_header=False, delimiter=self.delimiter))  # fmt: skip
+        return bytes(out.getbuffer())
 
 
 class TsvWriter(CsvWriter):
@@ -96,7 +94,7 @@ class JsonLinesWriter(TextFormatWriter):
         """Lines of JSON."""
         names, columns = batch.schema.names, [values for _, values in _decoded(batch)]
         if not names:
-            return b"{}\n" * batch.num_rows
+            return b"{}\n" * int(batch.num_rows)
         rows = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
         try:
             return "".join([f"{_encode(row)}\n" for row in rows]).encode()

@@ -13,6 +13,7 @@ from mrkernel.errors import OptionError
 __all__ = ["FormatWriter", "OpenFile", "TextFormatWriter"]
 
 _COPY_BYTES = 4 << 20
+_ENDINGS = {None: "", "gzip": ".gz", "bz2": ".bz2", "zstd": ".zst", "lz4": ".lz4"}
 
 
 class OpenFile(Protocol):
@@ -74,16 +75,14 @@ class TextFormatWriter(FormatWriter):
     separator: ClassVar[bytes] = b""
 
     def __init__(self, *, compression: str | None = None) -> None:
-        names = {None: None, "gz": "gzip", "zst": "zstd", **{name: name for name in ("gzip", "bz2", "zstd", "lz4")}}
-        if compression not in names:
+        self.compression = {"gz": "gzip", "zst": "zstd"}.get(compression or "", compression)
+        if self.compression not in _ENDINGS:
             raise OptionError(f"compression={compression!r} is not known", hint='use "gzip", "bz2", "zstd" or "lz4"')
-        self.compression = names[compression]
 
     @property
     def suffix(self) -> str:
         """The suffix of the files written, with that of the compression."""
-        ending = {None: "", "gzip": ".gz", "bz2": ".bz2", "zstd": ".zst", "lz4": ".lz4"}[self.compression]
-        return super().suffix + ending
+        return super().suffix + _ENDINGS[self.compression]
 
     def head(self, schema: pa.Schema) -> bytes:
         """What a whole file starts with."""

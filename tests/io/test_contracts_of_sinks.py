@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from mrkernel import io
 from mrkernel.testing import SinkContract
@@ -13,7 +13,7 @@ from mrkernel.testing.sources import read_all
 
 
 class Files(SinkContract):
-    options: dict[str, Any] = {}
+    options: ClassVar[dict[str, Any]] = {}
 
     def make_sink(self, target: Path, *, overwrite: bool = False) -> io.Sink:
         return io.open_sink(target, overwrite=overwrite, **self.options)
@@ -33,7 +33,7 @@ class TestParquetFile(Files):
 
 
 class TestIpcFolder(Files):
-    options = {"format": "ipc", "compression": "zstd"}
+    options: ClassVar = {"format": "ipc", "compression": "zstd"}
 
 
 class TestIpcFile(Files):
@@ -41,7 +41,7 @@ class TestIpcFile(Files):
 
 
 class TestCsvFolder(Files):
-    options = {"format": "csv"}
+    options: ClassVar = {"format": "csv"}
 
 
 class TestCsvFile(Files):
@@ -57,7 +57,7 @@ class TestTsvFile(Files):
 
 
 class TestJsonLinesFolder(Files):
-    options = {"format": "jsonl", "compression": "gzip"}
+    options: ClassVar = {"format": "jsonl", "compression": "gzip"}
 
 
 class TestJsonLinesFile(Files):
@@ -80,7 +80,7 @@ class TestJsonObject(Files):
 
 
 class TestPartitionedFolder(Files):
-    options = {"format": "csv", "partition_by": "key"}
+    options: ClassVar = {"format": "csv", "partition_by": "key"}
 
     def read(self, target: Path) -> list[dict[str, Any]]:
         assert (target / "_SUCCESS").exists()

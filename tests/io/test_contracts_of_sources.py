@@ -6,7 +6,7 @@ import bz2
 import gzip
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -48,7 +48,7 @@ class TestTextWithCarriageReturns(Text):
 
 
 class TestTextInLatin1(Text):
-    records = ["caf\xe9", "", "\x85 no line end"]
+    records = ("caf\xe9", "", "\x85 no line end")
 
     def make_source(self, folder: Path) -> io.Source:
         (folder / "a.txt").write_bytes("\n".join(self.records).encode("latin-1"))
@@ -62,7 +62,7 @@ class TestTextInUtf16(Text):
 
 
 class TestManySmallTexts(Text):
-    records = [f"file {n} line {k}" for n in range(20) for k in range(n % 4)]
+    records = tuple(f"file {n} line {k}" for n in range(20) for k in range(n % 4))
 
     def make_source(self, folder: Path) -> io.Source:
         for n in range(20):
@@ -114,7 +114,7 @@ class TestTsvOfSeveralFiles(SourceContract):
 
 
 class TestCsvWithLineBreaks(SourceContract):
-    records = [{"a": n, "b": f"line {n}\nand more"} for n in range(40)]
+    records = tuple({"a": n, "b": f"line {n}\nand more"} for n in range(40))
 
     def make_source(self, folder: Path) -> io.Source:
         pd.DataFrame(self.records).to_csv(folder / "a.csv", index=False)
@@ -122,7 +122,7 @@ class TestCsvWithLineBreaks(SourceContract):
 
 
 class TestJsonLines(SourceContract):
-    records = [{"a": n, "b": [n, n + 1], "c": {"d": f"é{n}"}} for n in range(50)]
+    records = tuple({"a": n, "b": [n, n + 1], "c": {"d": f"é{n}"}} for n in range(50))
 
     def make_source(self, folder: Path) -> io.Source:
         (folder / "a.jsonl").write_text("\n\n".join(json.dumps(record, ensure_ascii=n % 2 == 0)
@@ -171,12 +171,12 @@ class TestIpcStream(SourceContract):
 
 
 class TestWholeFiles(SourceContract):
-    records: ClassVar = []
+    records: ClassVar[Sequence[dict[str, str]]] = ()
 
     def make_source(self, folder: Path) -> io.Source:
         for n in range(9):
             (folder / f"{n}.html").write_text(f"<p>{n}\n" * n)
-        type(self).records = [{"path": f"{folder}/{n}.html", "content": f"<p>{n}\n" * n} for n in range(9)]
+        type(self).records = tuple({"path": f"{folder}/{n}.html", "content": f"<p>{n}\n" * n} for n in range(9))
         return io.read_files(folder / "*.html")
 
 
@@ -189,7 +189,10 @@ class Objects(SourceContract):
 
 
 class TestList(Objects):
-    records = [f"word {n}" for n in range(50)]
+    def make_source(self, folder: Path) -> io.Source:
+        return io.as_source(list(self.records))
+
+    records = tuple(f"word {n}" for n in range(50))
 
 
 class TestListOfDicts(Objects):
@@ -204,7 +207,7 @@ class TestRange(Objects):
 
 
 class TestGenerator(Objects):
-    records = [n * n for n in range(40)]
+    records = tuple(n * n for n in range(40))
 
     def make_source(self, folder: Path) -> io.Source:
         return io.as_source(n * n for n in range(40))
@@ -244,7 +247,7 @@ class TestTable(Objects):
 
 
 class TestFunctions(SourceContract):
-    records = [{"page": page, "n": n} for page in range(5) for n in range(page)]
+    records = tuple({"page": page, "n": n} for page in range(5) for n in range(page))
 
     def make_source(self, folder: Path) -> io.Source:
         def read(page: int) -> Iterator[dict[str, int]]:

@@ -72,4 +72,5 @@ def open_sink(target: str | Path | Sink, *, format: str | None = None, overwrite
     if codec and "compression" not in options:
         options["compression"] = codec
     check_options(kind, chosen.name, options)
-    return FileSink(place, kind(**options), storage_options=storage_options, **general)
+    return FileSink(place, kind(**options), overwrite=overwrite, append=append, single_file=single_file,
+                    partition_by=partition_by, storage_options=storage_options)  # fmt: skip
