@@ -49,7 +49,7 @@ def _packages(packages: list[str], may_install: bool, say: Callable[[str], None]
         subprocess.run([sys.executable, "-m", "venv", PEERS], check=True)
     done = subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], capture_output=True, text=True,
                           check=False)  # fmt: skip
-    return f"pip could not install {wanted}: {done.stderr.strip().splitlines()[-1]}" if done.returncode else ""
+    return f"pip could not install {wanted}: {_last_line(done.stderr)}" if done.returncode else ""
 
 
 def _java(may_install: bool, say: Callable[[str], None]) -> str:
@@ -65,5 +65,9 @@ def _java(may_install: bool, say: Callable[[str], None]) -> str:
             ["apt-get", "-qq", *command], env=environment, capture_output=True, text=True, check=False
         )
         if done.returncode:
-            return f"apt-get {command[0]} failed: {done.stderr.strip().splitlines()[-1]}"
+            return f"apt-get {command[0]} failed: {_last_line(done.stderr)}"
     return ""
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["it said nothing"])[-1]

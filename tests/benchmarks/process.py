@@ -24,6 +24,7 @@ LOGS = ROOT / ".bench" / "logs"
 # A cluster may leave its parent's process tree on purpose; what it cannot leave behind is its environment.
 MARK = "BENCHMARK_ENGINE"
 SAMPLE_S = 0.05
+GRACE_S = 10.0
 
 
 class EngineError(RuntimeError):
@@ -56,6 +57,7 @@ class EngineProcess:
     def __init__(self, name: str, python: Path, *, cores: int, timeout_s: float = 900.0) -> None:
         self.name, self.timeout_s = name, timeout_s
         self._mark = uuid.uuid4().hex
+        self.left_behind: list[psutil.Process] = []
         LOGS.mkdir(parents=True, exist_ok=True)
         self.log = LOGS / f"{name}.log"
         with self.log.open("w") as log:
@@ -116,7 +118,7 @@ class EngineProcess:
             thread.join()
 
     def close(self) -> None:
-        """End the engine, and whatever it left behind."""
+        """End the engine; what it leaves behind for longer than a moment is noted in ``left_behind`` and ended too."""
         if self._process.stdin and not self._process.stdin.closed:
             self._process.stdin.close()
         try:
@@ -124,7 +126,8 @@ class EngineProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        for process in self.members():
+        _, self.left_behind = psutil.wait_procs(self.members(), timeout=GRACE_S)
+        for process in self.left_behind:
             process.kill()
         if self._process.stdout:
             self._process.stdout.close()
