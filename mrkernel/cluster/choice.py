@@ -81,6 +81,8 @@ def embedded(
 
 
 def _embedded(given: Settings) -> Cluster:
+    if given.memory_limit:
+        limits.check_memory_limit(given.memory_limit)
     state = _choice
     if state.starting and state.starting is not threading.current_thread():
         state.starting.join()

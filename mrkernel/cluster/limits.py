@@ -6,15 +6,19 @@ import math
 import os
 from pathlib import Path
 
-__all__ = ["memory_per_worker", "total_memory", "usable_cores", "worker_count"]
+from mrkernel.config import format_bytes
+from mrkernel.errors import OptionError
+
+__all__ = ["check_memory_limit", "memory_per_worker", "total_memory", "usable_cores", "worker_count"]
 
 GIB = 1 << 30
 SMALL_CONTAINER = 4 * GIB
 # A container's limit also holds the notebook server and the kernel (200 to 250 MB, RECIPES on Binder's 2 GB), so
 # two workers may have 0.6 of it; a machine has swap and other room.
 SMALL_SHARE, SMALL_TOTAL, LARGE_TOTAL = 0.3, 0.6, 0.75
-# One worker with pandas, pyarrow and polars needs about 150 MB before it holds data.
-LEAST_WORKER_MEMORY = 300 << 20
+# A worker with pandas, pyarrow and polars counts 95 MB before it holds data. Below the lower number it would be
+# restarted for ever; below the other there is little room for a batch.
+LEAST_MEMORY_LIMIT, LEAST_WORKER_MEMORY = 150 << 20, 300 << 20
 
 
 def usable_cores(root: Path = Path("/sys/fs/cgroup")) -> int:
@@ -46,6 +50,13 @@ def memory_per_worker(workers: int, root: Path = Path("/sys/fs/cgroup")) -> int:
     if is_limited and total < SMALL_CONTAINER:
         return int(min(SMALL_SHARE * total, SMALL_TOTAL * total / workers))
     return int(LARGE_TOTAL * total / workers)
+
+
+def check_memory_limit(limit: int) -> None:
+    """Raise an OptionError for a limit that no worker process can keep."""
+    if limit < LEAST_MEMORY_LIMIT:
+        raise OptionError(f"memory_limit = {format_bytes(limit)} is too little for a worker process",
+                          hint=f"give at least {LEAST_MEMORY_LIMIT >> 20} MiB")  # fmt: skip
 
 
 def _cpu_quota(root: Path) -> float | None:
