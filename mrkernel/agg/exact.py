@@ -34,13 +34,12 @@ def limb_sums(values: np.ndarray, codes: np.ndarray, n_groups: int, prefix: str)
     largest = float(np.abs(rest).max(initial=0.0))
     power = math.frexp(largest)[1] // _WIDTH if largest else 0
     while power > -SCALE_BITS // _WIDTH - 1:
-        scaled = np.ldexp(rest, -_WIDTH * power)
-        whole = np.trunc(scaled)
+        whole = np.trunc(np.ldexp(rest, -_WIDTH * power))
         state[str(power)] = scatter_sum(whole.astype(np.int64), codes, n_groups)
-        rest = scaled - whole
+        # Taken off at its own scale: a value far below this power would lose bits if it were scaled down to it.
+        rest = rest - np.ldexp(whole, _WIDTH * power)
         if not rest.any():
             break
-        rest = np.ldexp(rest, _WIDTH * power)
         power -= 1
     return _as_columns(_carried(state), prefix)
 
