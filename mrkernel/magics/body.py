@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import inspect
+import re
 import traceback
 from types import MethodType, TracebackType
 from typing import Any
@@ -29,7 +31,7 @@ def run_body(shell: Any, magic: str, line: str, body: str) -> tuple[str, ...]:
         code = shell.transform_cell(source)
         # IPython's own compiler would say no more than "incomplete input" for a bracket that is never closed.
         ast.parse(code)
-        name = shell.compile.cache(code, shell.execution_count, raw_code=source)
+        name = shell.compile.cache(code, _cell_number(shell), raw_code=source)
         tree = shell.compile.ast_parse(code, name)
         compiled = shell.compile(tree, name, "exec")
     except SyntaxError as error:
@@ -40,6 +42,17 @@ def run_body(shell: Any, magic: str, line: str, body: str) -> tuple[str, ...]:
         _show_from(shell, error, name)
         raise
     return bound_names(tree)
+
+
+def _cell_number(shell: Any) -> int:
+    # The shell counts on before it runs a cell, but not for every front end; the cell's own name is always right.
+    frame = inspect.currentframe()
+    while frame is not None:
+        named = shell.compile.format_code_name(frame.f_code.co_filename)
+        if named and (number := re.search(r"\d+", named[1])):
+            return int(number[0])
+        frame = frame.f_back
+    return int(shell.execution_count)
 
 
 def _syntax_message(error: SyntaxError) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from mrkernel.config import format_bytes, format_duration
 from mrkernel.progress import Progress, StageProgress
 from mrkernel.render.style import framed
@@ -11,13 +13,14 @@ __all__ = ["headline", "progress_html", "progress_text"]
 
 # Below this, "nothing for a while" is the normal rhythm of tasks and would only flicker.
 _QUIET_S = 5.0
+_NUMBERS = ("tasks", "records", "read", "speed")
 
 
 def progress_html(progress: Progress) -> str:
     """One table row for each stage, numbers as text; a running job has bars and rates, an ended one only facts."""
-    rows = "".join(_row(stage, progress) for stage in progress.stages)
-    columns = _columns(progress.is_running)
-    head = "".join(f'<th scope="col"{_num(n)}>{name}</th>' for n, name in enumerate(columns))
+    columns = _columns(progress)
+    rows = "".join(_row(stage, columns) for stage in progress.stages)
+    head = "".join(f'<th scope="col"{_num(name)}>{name}</th>' for name in columns)
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>" if rows else ""
     notes = "".join(f'<p class="mr-dim">{escape(cut(note, 300))}</p>' for note in _notes(progress))
     name, said = _split_headline(progress)
@@ -28,9 +31,10 @@ def progress_html(progress: Progress) -> str:
 
 def progress_text(progress: Progress) -> str:
     """The same as aligned lines."""
-    columns = _columns(progress.is_running)
-    rows = [["  " + cell if n == 0 else cell for n, cell in enumerate(_cells(s, progress))] for s in progress.stages]
-    lines = align([["  " + columns[0], *columns[1:]], *rows], _right(columns)) if rows else []
+    columns = _columns(progress)
+    rows = [[_cell(stage, name) for name in columns] for stage in progress.stages]
+    table = [["  " + row[0], *row[1:]] for row in (columns, *rows)]
+    lines = align(table, [name in _NUMBERS for name in columns]) if rows else []
     return "\n".join([headline(progress), *lines, *(f"  {printable(note)}" for note in _notes(progress))])
 
 
@@ -53,29 +57,24 @@ def _split_headline(progress: Progress) -> tuple[str, str]:
     return name, said
 
 
-def _columns(is_running: bool) -> tuple[str, ...]:
-    if is_running:
-        return ("stage", "done", "tasks", "records", "read", "speed", "time")
-    return ("stage", "tasks", "records", "read", "time")
+def _columns(progress: Progress) -> list[str]:
+    """While running the same columns all the time, so that nothing jumps; at the end only those that say something."""
+    if progress.is_running:
+        return ["stage", "done", *_NUMBERS, "time"]
+    told = [n for n in _NUMBERS if n != "speed" and any(_cell(stage, n) for stage in progress.stages)]
+    return ["stage", *told, "time"]
 
 
-def _right(columns: tuple[str, ...]) -> list[bool]:
-    # Not the last one: a padded time would move with every run, and notebooks are compared as text.
-    return [name in {"tasks", "records", "read", "speed"} for name in columns]
+def _num(name: str) -> str:
+    return ' class="mr-num"' if name in _NUMBERS else ""
 
 
-def _num(position: int) -> str:
-    return ' class="mr-num"' if position else ""
-
-
-def _cells(stage: StageProgress, progress: Progress) -> list[str]:
-    tasks = f"{stage.done:,}/{stage.total:,}" if stage.state != "waiting" else "waiting"
-    records = f"{stage.records:,}" if stage.records or stage.state != "waiting" else ""
-    read = format_bytes(stage.bytes_in) if stage.bytes_in else ""
-    if not progress.is_running:
-        return [stage.name, tasks, records, read, _time(stage)]
-    bar = _bar_text(stage.fraction) if stage.state != "waiting" else ""
-    return [stage.name, bar, tasks, records, read, _speed(stage), _time(stage)]
+def _cell(stage: StageProgress, name: str) -> str:
+    if name == "stage":
+        return stage.name
+    if stage.state == "waiting":
+        return "waiting" if name == "tasks" else ""
+    return _CELLS[name](stage)
 
 
 def _speed(stage: StageProgress) -> str:
@@ -86,8 +85,6 @@ def _speed(stage: StageProgress) -> str:
 
 
 def _time(stage: StageProgress) -> str:
-    if stage.state == "waiting":
-        return ""
     parts = [format_duration(stage.seconds)]
     if stage.eta_s is not None:
         parts.append(f"about {format_duration(stage.eta_s)} left")
@@ -100,20 +97,26 @@ def _time(stage: StageProgress) -> str:
     return ", ".join(parts)
 
 
-def _bar_text(fraction: float, width: int = 16) -> str:
-    full = round(fraction * width)
+def _bar_text(stage: StageProgress, width: int = 16) -> str:
+    full = round(stage.fraction * width)
     return "█" * full + "░" * (width - full)
 
 
-def _row(stage: StageProgress, progress: Progress) -> str:
-    cells = _cells(stage, progress)
-    if progress.is_running:
-        cells[1] = _bar_html(stage)
-        rest = [cells[1], *map(escape, cells[2:])]
-    else:
-        rest = [escape(cell) for cell in cells[1:]]
-    done = "".join(f"<td{_num(n)}>{cell}</td>" for n, cell in enumerate(rest, 1))
-    return f'<tr><th scope="row">{escape(cells[0])}</th>{done}</tr>'
+_CELLS: dict[str, Callable[[StageProgress], str]] = {
+    "done": _bar_text,
+    "tasks": lambda stage: f"{stage.done:,}/{stage.total:,}",
+    "records": lambda stage: f"{stage.records:,}",
+    "read": lambda stage: format_bytes(stage.bytes_in) if stage.bytes_in else "",
+    "speed": _speed,
+    # Last and never padded: a time that moves with every run would move the others, and notebooks are compared.
+    "time": _time,
+}
+
+
+def _row(stage: StageProgress, columns: Sequence[str]) -> str:
+    cells = [_bar_html(stage) if name == "done" else escape(_cell(stage, name)) for name in columns]
+    rest = "".join(f"<td{_num(name)}>{cell}</td>" for name, cell in zip(columns[1:], cells[1:], strict=True))
+    return f'<tr><th scope="row">{cells[0]}</th>{rest}</tr>'
 
 
 def _bar_html(stage: StageProgress) -> str:

@@ -23,35 +23,36 @@ def _variables(column: int) -> str:
 _CSS = (
     ".mrkernel{" + _variables(2) + "}"
     "@media (prefers-color-scheme:dark){.mrkernel{" + _variables(3) + "}}"
+    # The class stands twice in each rule: JupyterLab's own rules for tables in outputs count two classes.
     """
 .mrkernel{color:var(--mr-fg);font-size:var(--jp-content-font-size1,13px);line-height:1.4;margin:2px 0 8px}
 .mrkernel{max-width:100%}
-.mrkernel p{margin:4px 0}
-.mrkernel .mr-dim{color:var(--mr-dim)}
-.mrkernel table{border-collapse:collapse;margin:4px 0;border:0;table-layout:auto;width:auto}
-.mrkernel table{font-size:inherit;color:inherit}
-.mrkernel table th,.mrkernel table td{padding:3px 12px 3px 0;border:0;text-align:left;vertical-align:baseline}
-.mrkernel table th,.mrkernel table td{white-space:nowrap;max-width:32em}
-.mrkernel table tbody tr,.mrkernel table tbody tr:nth-child(odd){background:transparent}
-.mrkernel table tbody tr:hover{background:transparent}
-.mrkernel table thead tr{border-bottom:1px solid var(--mr-line)}
-.mrkernel table thead th{font-weight:600;vertical-align:bottom}
-.mrkernel table tbody th{font-weight:600}
-.mrkernel table .mr-num{text-align:right;font-variant-numeric:tabular-nums}
-.mrkernel .mr-data tbody td{border-bottom:1px solid var(--mr-line);white-space:pre-wrap;overflow-wrap:anywhere}
-.mrkernel .mr-data td.mr-num{white-space:nowrap}
-.mrkernel .mr-data th small{display:block;font-weight:400;color:var(--mr-dim)}
-.mrkernel .mr-scroll{overflow-x:auto}
-.mrkernel summary{cursor:pointer}
-.mrkernel .mr-bar{width:160px;height:8px;border-radius:4px;background:var(--mr-track);overflow:hidden}
-.mrkernel .mr-bar>div{height:8px;background:var(--mr-accent)}
-.mrkernel .mr-bar.mr-finished>div{background:var(--mr-good)}
-.mrkernel .mr-bar.mr-failed>div{background:var(--mr-bad)}
-.mrkernel .mr-card{border-left:4px solid var(--mr-bad);padding:2px 0 2px 12px}
-.mrkernel pre{font-family:var(--mr-mono);font-size:var(--jp-code-font-size,13px);margin:6px 0;padding:0}
-.mrkernel pre{background:transparent;color:inherit;overflow-x:auto;white-space:pre}
-.mrkernel pre mark{background:transparent;color:var(--mr-bad);font-weight:700}
-.mrkernel code{font-family:var(--mr-mono);background:transparent;color:inherit;padding:0}
+.mrkernel.mrkernel p{margin:4px 0}
+.mrkernel.mrkernel .mr-dim{color:var(--mr-dim)}
+.mrkernel.mrkernel table{border-collapse:collapse;margin:4px 0;border:0;table-layout:auto;width:auto}
+.mrkernel.mrkernel table{font-size:inherit;color:inherit}
+.mrkernel.mrkernel table th,.mrkernel.mrkernel table td{padding:3px 12px 3px 0;border:0;text-align:left;vertical-align:baseline}
+.mrkernel.mrkernel table th,.mrkernel.mrkernel table td{white-space:nowrap;max-width:32em}
+.mrkernel.mrkernel table tbody tr:nth-child(n){background:transparent}
+.mrkernel.mrkernel table thead tr{border-bottom:1px solid var(--mr-line)}
+.mrkernel.mrkernel table thead th{font-weight:600;vertical-align:bottom}
+.mrkernel.mrkernel table tbody th{font-weight:600}
+.mrkernel.mrkernel table .mr-num{text-align:right;font-variant-numeric:tabular-nums}
+.mrkernel.mrkernel .mr-data tbody td{border-bottom:1px solid var(--mr-line);white-space:pre-wrap;overflow-wrap:anywhere}
+.mrkernel.mrkernel .mr-data td.mr-num{white-space:nowrap}
+.mrkernel.mrkernel .mr-data th small{display:block;font-weight:400;color:var(--mr-dim)}
+.mrkernel.mrkernel .mr-scroll{overflow-x:auto}
+.mrkernel.mrkernel summary{cursor:pointer}
+.mrkernel.mrkernel .mr-bar{width:160px;height:8px;border-radius:4px;background:var(--mr-track);overflow:hidden}
+.mrkernel.mrkernel .mr-bar>div{height:8px;background:var(--mr-accent)}
+.mrkernel.mrkernel .mr-bar.mr-finished>div{background:var(--mr-good)}
+.mrkernel.mrkernel .mr-bar.mr-failed>div{background:var(--mr-bad)}
+.mrkernel.mrkernel .mr-card{border-left:4px solid var(--mr-bad);padding:2px 0 2px 12px}
+.mrkernel.mrkernel pre{font-family:var(--mr-mono);font-size:var(--jp-code-font-size,13px);margin:6px 0;padding:0}
+.mrkernel.mrkernel pre{background:transparent;color:inherit;overflow-x:auto;white-space:pre}
+.mrkernel.mrkernel pre mark{background:transparent;color:var(--mr-bad);font-weight:700}
+.mrkernel.mrkernel .mr-card p code{white-space:pre-wrap;overflow-wrap:anywhere}
+.mrkernel.mrkernel code{font-family:var(--mr-mono);background:transparent;color:inherit;padding:0}
 """
 )
 
