@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import secrets
 import shutil
 import threading
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mrkernel import config
 from mrkernel.config import Settings
-from mrkernel.engine import Driver, InlineExecutor, Run
+from mrkernel.engine import Driver, InlineExecutor, Outcome, Run
 from mrkernel.errors import JobCancelledError, JobInterruptedError, JobSpecError, OptionError
 from mrkernel.events import Event, Listener
 from mrkernel.io import Source, as_source
@@ -126,19 +127,25 @@ class JobHandle:
             with suppress(Exception):
                 listener(event)
 
-    def _start(self, driver: Driver, finish: Callable[[list[Run], dict[str, int], Progress], Result]) -> None:
+    def _start(
+        self, driver: Driver, finish: Callable[[Outcome, Progress], Result], discard: Callable[[], None]
+    ) -> None:
         self._driver = driver
-        threading.Thread(target=self._run, args=(driver, finish), name=f"mrkernel {self.name}", daemon=True).start()
+        threading.Thread(
+            target=self._run, args=(driver, finish, discard), name=f"mrkernel {self.name}", daemon=True
+        ).start()
 
-    def _run(self, driver: Driver, finish: Callable[[list[Run], dict[str, int], Progress], Result]) -> None:
+    def _run(
+        self, driver: Driver, finish: Callable[[Outcome, Progress], Result], discard: Callable[[], None]
+    ) -> None:
         try:
-            outcome = driver.run()
-            self._result = finish(outcome.parts, outcome.counters, self.progress())
+            self._result = finish(driver.run(), self.progress())
         except JobCancelledError as error:
             self._error = JobInterruptedError(error.message) if self._is_interrupted else error
         except BaseException as error:  # noqa: BLE001  # handed to whoever waits for the result
             self._error = error
         finally:
+            discard()
             self._done.set()
 
 
@@ -207,33 +214,71 @@ def submit(
     given = config.settings(**settings)
     origin = as_source(source)
     sink = _checked_sink(save, overwrite=overwrite, append=append) if save is not None else None
-    packed = pack_job(job)
-    job_id = f"{job.name[:20]}-{secrets.token_hex(4)}".replace(" ", "_").replace("/", "_")
-    folders = _Folders(given, job_id)
-    try:
-        place = None if executor == "inline" else _cluster(cluster, given)
-        runner: Executor = InlineExecutor() if place is None else _dask_executor(place, job_id)
-        scratch = folders.scratch(place.scratch_dir if place is not None else None)
-        plan = make_plan(job, origin.localized(folders.input()), given, runner.n_workers)
-        handle = JobHandle(job_id, plan, listeners)
-        driver = Driver(
-            plan, runner, job=_shared(packed, scratch), job_id=job_id, scratch=scratch, results=folders.results(),
-            emit=handle._emit, as_source=lambda runs: PartsSource(_part_files(runs), label="the step before"),
-        )  # fmt: skip
-    except BaseException:
-        folders.discard()
-        raise
+    run = _Preparation(job, given, None if executor == "inline" else _cluster(cluster, given), pack_job(job))
+    return run.start(origin, listeners, sink)
 
-    def finish(parts: list[Run], counters: dict[str, int], progress: Progress) -> Result:
-        result = Result(_part_files(parts), name=job.name, counters=counters, report=Report(progress=progress),
-                        limit=given.limit)  # fmt: skip
+
+class _Preparation:
+    """Everything a job needs before its driver starts: folders, executor, plan."""
+
+    def __init__(self, job: Job, given: Settings, place: Cluster | None, packed: bytes) -> None:
+        self._job, self._given, self._place, self._packed = job, given, place, packed
+        self._job_id = f"{re.sub(r'[^A-Za-z0-9]+', '-', job.name)[:20]}-{secrets.token_hex(4)}"
+        self._folders = _Folders(given, self._job_id)
+        # Workers on other machines write in folders of their own; their results are brought here.
+        self._is_remote = place is not None and not place.is_local
+
+    def start(self, origin: Source, listeners: Sequence[Listener], sink: Any) -> JobHandle:
+        try:
+            executor = self._executor()
+            source = origin.localized(self._folders.input())
+            self._send(source)
+            plan = make_plan(self._job, source, self._given, executor.n_workers)
+            handle = JobHandle(self._job_id, plan, listeners)
+            driver = self._driver(plan, executor, handle)
+        except BaseException:
+            self._folders.discard()
+            raise
+        handle._start(driver, lambda outcome, progress: self._finish(outcome, progress, sink), self._folders.discard_input)
+        return handle
+
+    def _executor(self) -> Executor:
+        if self._place is None:
+            return InlineExecutor()
+        from mrkernel.engine import DaskExecutor
+
+        home = self._folders.results() if self._is_remote else None
+        return DaskExecutor(self._place.client, self._job_id, self._place.restart_worker, home=home)
+
+    def _driver(self, plan: Plan, executor: Executor, handle: JobHandle) -> Driver:
+        if self._is_remote:
+            scratch, results, job = f"{self._job_id}/shuffle", f"{self._job_id}/result", self._packed  # type: str, str, Any
+        else:
+            scratch = self._folders.scratch(self._place.scratch_dir if self._place else None)
+            results, job = self._folders.results(), _shared(self._packed, scratch)
+
+        def as_next_source(runs: list[Run]) -> Source:
+            source = PartsSource(_part_files(executor.bring(runs)), label="the step before")
+            self._send(source)
+            return source
+
+        return Driver(plan, executor, job=job, job_id=self._job_id, scratch=scratch, results=results,
+                      emit=handle._emit, as_source=as_next_source)  # fmt: skip
+
+    def _send(self, source: Source) -> None:
+        """Copy what only this machine has to the hosts of remote workers."""
+        if self._is_remote and self._place is not None:
+            from mrkernel.engine import send_file
+
+            for path in source.local_files():
+                send_file(self._place.client, path)
+
+    def _finish(self, outcome: Outcome, progress: Progress, sink: Any) -> Result:
+        result = Result(_part_files(outcome.parts), name=self._job.name, counters=outcome.counters,
+                        report=Report(progress=progress), limit=self._given.limit)  # fmt: skip
         if sink is not None:
             write_to(sink, result)
-        folders.discard_input()
         return result
-
-    handle._start(driver, finish)
-    return handle
 
 
 def explain(job: Job, source: Any, *, cluster: Cluster | None = None, **settings: Any) -> Plan:
@@ -256,12 +301,6 @@ def _cluster(chosen: Cluster | None, given: Settings) -> Cluster:
     from mrkernel.cluster import default
 
     return default(given)
-
-
-def _dask_executor(place: Cluster, job_id: str) -> Executor:
-    from mrkernel.engine import DaskExecutor
-
-    return DaskExecutor(place.client, job_id, place.restart_worker)
 
 
 def _checked_sink(target: Any, *, overwrite: bool, append: bool) -> Any:

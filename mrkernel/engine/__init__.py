@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from mrkernel.engine.dask_executor import DaskExecutor
+from mrkernel.engine.dask_executor import DaskExecutor, send_file
 from mrkernel.engine.driver import Driver, Outcome
 from mrkernel.engine.inline import InlineExecutor
 from mrkernel.engine.shuffle import Run
 
-__all__ = ["DaskExecutor", "Driver", "InlineExecutor", "Outcome", "Run"]
+__all__ = ["DaskExecutor", "Driver", "InlineExecutor", "Outcome", "Run", "send_file"]

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
+import os
 import queue
+import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -10,15 +14,18 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from mrkernel.engine.executor import AttemptLost, AttemptProgressed, AttemptStarted, Message, TaskCall
+from mrkernel.engine.shuffle import Fetch, Run
 from mrkernel.engine.tasks import run_attempt
 from mrkernel.engine.tasks.attempt import Runtime
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-__all__ = ["DaskExecutor"]
+__all__ = ["DaskExecutor", "send_file"]
 
 _ASK_S = 1.0
+_FETCH_S = 60.0
+_PIECE = 8 << 20
 
 
 class DaskExecutor:
@@ -32,10 +39,17 @@ class DaskExecutor:
         Makes the keys of the job's tasks its own.
     restart_worker
         Replaces the worker at an address, whatever it is doing.
+    home
+        None where the workers and this process share a file system. Otherwise a folder of this machine to which
+        results are brought; the folders of calls are then relative, and lie in each worker's own local directory,
+        which goes when the worker does.
     """
 
-    def __init__(self, client: Client, job_id: str, restart_worker: Callable[[str], None]) -> None:
+    def __init__(
+        self, client: Client, job_id: str, restart_worker: Callable[[str], None], *, home: str | None = None
+    ) -> None:
         self._client = client
+        self._home = home
         self._topic = f"mrkernel-{job_id}"
         self._restart_worker = restart_worker
         self._futures: dict[str, tuple[Future, TaskCall]] = {}
@@ -52,7 +66,7 @@ class DaskExecutor:
         keys = [f"{self._topic}-{call.stage.replace(' ', '-')}-{call.task}-{call.attempt}" for call in calls]
         # Reports come back by themselves; dask's own retries would hide attempts from the driver.
         futures = self._client.map(
-            _execute, list(calls), keys, topic=self._topic, key=keys, pure=False, retries=0, batch_size=None
+            _execute, list(calls), keys, topic=self._topic, is_local=self._home is None, key=keys, pure=False, retries=0
         )
         for key, future, call in zip(keys, futures, calls, strict=True):
             self._futures[key] = (future, call)
@@ -134,6 +148,25 @@ class DaskExecutor:
                 target=self._replace_stuck, args=(suspects, grace_s), name="mrkernel stop", daemon=True
             ).start()
 
+    def remove(self, folder: str) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        if self._home is not None:
+            with suppress(Exception):
+                self._client.run(_remove, folder)
+
+    def bring(self, runs: Sequence[Run]) -> list[Run]:
+        if self._home is None:
+            return list(runs)
+        brought = []
+        for run in runs:
+            path = os.path.join(self._home, os.path.basename(run.path))
+            with open(path, "wb") as file:
+                for start in range(0, run.n_bytes, _PIECE):
+                    found = self._client.run(_read, run.path, start, _PIECE, workers=[run.worker])
+                    file.write(found[run.worker])
+            brought.append(dataclasses.replace(run, path=path))
+        return brought
+
     def _replace_stuck(self, workers: set[str], grace_s: float) -> None:
         time.sleep(grace_s)
         for worker in workers:
@@ -163,12 +196,70 @@ def _runs_topic(topic: str, dask_worker: Any) -> bool:
     return any(str(task.key).startswith(topic) for task in dask_worker.state.executing)
 
 
-def _execute(call: TaskCall, key: str, topic: str) -> Any:
+def send_file(client: Client, path: str) -> None:
+    """Copy a file to the same path on every host that has workers."""
+    hosts: dict[str, str] = {}
+    for address in client.scheduler_info(n_workers=-1)["workers"]:
+        hosts.setdefault(address.rsplit(":", 1)[0], address)
+    with open(path, "rb") as file:
+        start = 0
+        while piece := file.read(_PIECE):
+            client.run(_write, path, start, piece, workers=list(hosts.values()))
+            start += len(piece)
+
+
+def _write(path: str, start: int, piece: bytes) -> None:
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    with open(path, "r+b" if start else "wb") as file:
+        file.seek(start)
+        file.write(piece)
+
+
+def _read(path: str, start: int, length: int) -> bytes:
+    with open(path, "rb") as file:
+        file.seek(start)
+        return file.read(length)
+
+
+def _remove(folder: str, dask_worker: Any) -> None:
+    shutil.rmtree(os.path.join(dask_worker.local_directory, folder), ignore_errors=True)
+
+
+async def _serve_range(path: str, start: int, length: int) -> Any:
+    """Handler of every worker that has run a task: a range of a file, or the error's text."""
+    from distributed.protocol import to_serialize
+
+    try:
+        return to_serialize(await asyncio.to_thread(_read, path, start, length))
+    except OSError as error:
+        return str(error)
+
+
+def _fetcher(worker: Any) -> Fetch:
+    async def ask(address: str, path: str, start: int, length: int) -> Any:
+        return await worker.rpc(address).mrkernel_range(path=path, start=start, length=length)
+
+    def fetch(address: str, path: str, start: int, length: int) -> bytes:
+        found = worker.loop.asyncio_loop
+        answer = asyncio.run_coroutine_threadsafe(ask(address, path, start, length), found).result(_FETCH_S)
+        if isinstance(answer, str):
+            raise OSError(answer)
+        return bytes(answer)
+
+    return fetch
+
+
+def _execute(call: TaskCall, key: str, topic: str, *, is_local: bool) -> Any:
     """The body of every dask task."""
     from distributed import get_worker
 
     worker = get_worker()
     address = worker.address
+    fetch = None
+    if not is_local:
+        worker.handlers.setdefault("mrkernel_range", _serve_range)
+        call = dataclasses.replace(call, folder=os.path.join(worker.local_directory, call.folder))
+        fetch = _fetcher(worker)
     worker.log_event(topic, {"key": key, "worker": address})
 
     def report_progress(records: int, n_bytes: int) -> None:
@@ -178,4 +269,5 @@ def _execute(call: TaskCall, key: str, topic: str) -> Any:
         task = worker.state.tasks.get(key)
         return task is None or task.state == "cancelled"
 
-    return run_attempt(call, Runtime(worker=address, report_progress=report_progress, is_cancelled=is_cancelled))
+    runtime = Runtime(worker=address, report_progress=report_progress, is_cancelled=is_cancelled, fetch=fetch)
+    return run_attempt(call, runtime)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import linecache
 import os
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -128,7 +127,7 @@ class Driver:
         state, error = "failed", None
         self._emit(JobStarted(job_id=self._job_id, name=self._plan.job.name, stages=tuple(self._stage_names())))
         try:
-            parts = self._run_steps()
+            parts = self._executor.bring(self._run_steps())
             state = "finished"
             return Outcome(parts=parts, counters=self._counters)
         except JobCancelledError:
@@ -139,7 +138,7 @@ class Driver:
             raise
         finally:
             self._executor.stop(grace_s=1.0)
-            shutil.rmtree(self._scratch, ignore_errors=True)
+            self._executor.remove(self._scratch)
             seconds = time.perf_counter() - self._started
             self._emit(JobFinished(job_id=self._job_id, state=state, seconds=seconds, counters=self._counters, error=error))
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+from mrkernel.engine.shuffle import Run
 from mrkernel.engine.tasks import MapCall, MergeCall, ReduceCall, TaskReport
 
 __all__ = ["AttemptLost", "AttemptProgressed", "AttemptStarted", "Executor", "Message", "TaskCall"]
@@ -64,3 +65,9 @@ class Executor(Protocol):
 
     def stop(self, *, grace_s: float) -> None:
         """Give up all attempts. Whatever still runs after ``grace_s`` has its worker replaced, in the background."""
+
+    def remove(self, folder: str) -> None:
+        """Delete a folder that attempts have written in, wherever it is."""
+
+    def bring(self, runs: Sequence[Run]) -> list[Run]:
+        """The runs with their files on this machine, copied where they are elsewhere."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import deque
 from collections.abc import Sequence
 
 from mrkernel.engine.executor import AttemptProgressed, AttemptStarted, Message, TaskCall
+from mrkernel.engine.shuffle import Run
 from mrkernel.engine.tasks import run_attempt
 from mrkernel.engine.tasks.attempt import Runtime
 
@@ -45,3 +47,9 @@ class InlineExecutor:
     def stop(self, *, grace_s: float) -> None:
         self._is_stopped = True
         self._queue.clear()
+
+    def remove(self, folder: str) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def bring(self, runs: Sequence[Run]) -> list[Run]:
+        return list(runs)

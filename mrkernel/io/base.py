@@ -146,6 +146,10 @@ class Source(ABC):
         """The exact file of a block, where a split packs several; cheap, unlike :meth:`locate`."""
         return split.source
 
+    def local_files(self) -> list[str]:
+        """Files of a localized source that only this machine has; workers on other hosts get copies."""
+        return []
+
     def localized(self, directory: str) -> Source:
         """A source that workers on this host can read, with in-memory data put in files under ``directory``.
 

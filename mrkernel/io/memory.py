@@ -14,6 +14,7 @@ import pyarrow as pa
 from mrkernel.errors import OptionError
 from mrkernel.io.base import RecordBlock, Source, Split
 from mrkernel.io.objects import BLOCK_RECORDS, FIRST_RECORDS, batch_of, row_blocks, row_splits, schema_of
+from mrkernel.io.schemas import outside_schema
 from mrkernel.io.scratch import ScratchObjects, ScratchTable, write_objects, write_table
 
 __all__ = ["ObjectSource", "StreamSource", "TableSource", "frame_table", "rows_for"]
@@ -148,7 +149,8 @@ class TableSource(Source):
     """An Arrow table: rows are dicts."""
 
     def __init__(self, table: pa.Table, *, name: str = "table") -> None:
-        self._table = table.replace_schema_metadata(None)
+        # The table may come from a foreign file, whose marks must not be believed.
+        self._table = pa.Table.from_arrays(table.columns, schema=outside_schema(table.schema))
         self._name = name
 
     @property

@@ -82,6 +82,10 @@ class _Scratch(Source):
         """Bytes of the file."""
         return self._size
 
+    def local_files(self) -> list[str]:
+        """The file, which other hosts need a copy of."""
+        return [self._path]
+
     def splits(self, chunk_bytes: int) -> list[Split]:
         """Ranges of rows of equal size."""
         starts = [row for row, _ in self._index[:-1]]

@@ -39,6 +39,9 @@ class PartsSource(Source):
     def name(self) -> str:
         return self.label
 
+    def local_files(self) -> list[str]:
+        return [part.path for part in self.parts]
+
     def size_bytes(self) -> int | None:
         return sum(part.n_bytes for part in self.parts)
 

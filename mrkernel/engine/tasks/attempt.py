@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from mrkernel.taskcontext import TaskContext, use_context
-from mrkernel.engine.shuffle import LostRunError, Run
+from mrkernel.engine.shuffle import Fetch, LostRunError, Run
 from mrkernel.engine.tasks.failures import describe_failure
 from mrkernel.events import Counters, Failure
 from mrkernel.io import Source, Split
@@ -124,11 +125,14 @@ class Runtime:
         Called now and then with (records, input bytes) done so far.
     is_cancelled
         True once the attempt should stop; asked between blocks of records.
+    fetch
+        Reads files of other workers' machines; None where all share one file system.
     """
 
     worker: str = "inline"
     report_progress: Callable[[int, int], None] = lambda records, n_bytes: None
     is_cancelled: Callable[[], bool] = lambda: False
+    fetch: Fetch | None = None
 
 
 @dataclass(slots=True)
@@ -171,6 +175,7 @@ def run_attempt(call: Call, runtime: Runtime) -> TaskReport:
     outcome: dict[str, Any] = {}
     with use_context(task):
         try:
+            os.makedirs(call.folder, mode=0o700, exist_ok=True)
             step = load_job(call.job).steps[call.step]
             if isinstance(call, MapCall):
                 outcome = run_map(call, step, runtime, task, at)

@@ -88,7 +88,12 @@ def batch_outputs(function: Callable[..., Any], batch: pa.RecordBatch, kind: str
     output = function(_converted(batch, kind))
     for item in output if inspect.isgenerator(output) else (output,):
         if item is not None:
-            yield _as_table(item)
+            yield _plain(_as_table(item))
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """The table without metadata: a mark of ours in a foreign file must not make anyone unpickle its bytes."""
+    return pa.Table.from_arrays(table.columns, schema=pa.schema([pa.field(field.name, field.type) for field in table.schema]))
 
 
 def _converted(batch: pa.RecordBatch, kind: str) -> Any:

@@ -34,7 +34,7 @@ def run_map(call: MapCall, step: Job, runtime: Runtime, task: TaskContext, at: P
     at.function = "setup" if step.setup is not None else "mapper"
     with bound(step.mapper, step, task) as function:
         if step.batch_kind:
-            _map_batches(call, step.batch_kind, function, collector, meter, at)
+            _map_batches(call, step.batch_kind, function, collector, meter, task, at)
         else:
             _map_records(call, step, function, collector, meter, task, at)
         at.function = "teardown"
@@ -70,17 +70,26 @@ class _Meter:
 
 
 def _map_batches(
-    call: MapCall, kind: str, function: Any, collector: RunCollector | PartCollector, meter: _Meter, at: Progress
+    call: MapCall,
+    kind: str,
+    function: Any,
+    collector: RunCollector | PartCollector,
+    meter: _Meter,
+    task: TaskContext,
+    at: Progress,
 ) -> None:
     row = 0
+    task.find_source = lambda: call.split.source
     for batch in _reading(call.source.read(call.split), at):
         at.function = "mapper"
         first = row
         at.origin = lambda first=first, n=batch.num_rows: _rows_origin(call.source, call.split, first, n)  # type: ignore[misc]
+        task.locate = at.origin
         for table in batch_outputs(function, batch, kind):
             collector.add_table(table)
         row += batch.num_rows
         meter.count(batch.num_rows, batch.nbytes)
+    task.find_source = task.locate = None
 
 
 def _rows_origin(source: Source, split: Split, first: int, count: int) -> Any:
@@ -107,7 +116,8 @@ def _map_records(
         at.function = "mapper"
         records = iter(block.records)
         here = _Place(source, split, block, records)
-        task.locate = at.origin = here.origin
+        task.find_source, task.locate = here.source, here.origin
+        at.origin = here.origin
         try:
             _collect(map_pairs(function, records, takes_pairs=takes_pairs), collector)
         except (KeyTypeError, ValueTypeError):
@@ -118,7 +128,7 @@ def _map_records(
             _point_at(at, here)
             raise
         meter.count(len(block.records), block.n_bytes)
-    task.locate = None
+    task.find_source = task.locate = None
 
 
 def _point_at(at: Progress, here: _Place) -> None:
@@ -152,6 +162,9 @@ class _Place:
 
     def record(self) -> Any:
         return self._block.records[self.index()] if self._block.records else None
+
+    def source(self) -> str:
+        return self._source.source_of(self._split, self._block)
 
     def origin(self) -> Any:
         return self._source.locate(self._split, self._block, self.index())

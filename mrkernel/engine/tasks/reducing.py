@@ -24,7 +24,7 @@ _PAIRS = 1 << 16
 
 def run_merge(call: MergeCall, step: Job, runtime: Runtime) -> dict[str, Any]:
     """Merge combined map output; the fields of its report."""
-    tables = read_all(call.runs)
+    tables = read_all(call.runs, runtime.fetch)
     if not tables:
         return {}
     reduction = step.reduction
@@ -44,8 +44,8 @@ def run_merge(call: MergeCall, step: Job, runtime: Runtime) -> dict[str, Any]:
 def run_reduce(call: ReduceCall, step: Job, runtime: Runtime, task: TaskContext, at: Progress) -> dict[str, Any]:
     """Run the call; the fields of its report."""
     at.function = "setup" if step.setup is not None else "reducer"
-    readers = RunReaders(call.runs) if call.partitions else None
-    n_groups = 0
+    readers = RunReaders(call.runs, runtime.fetch) if call.partitions else None
+    n_rows = n_out = n_bytes_in = 0
     runs: list[Run] = []
     pending: list[pa.Table] = []
 
@@ -60,27 +60,29 @@ def run_reduce(call: ReduceCall, step: Job, runtime: Runtime, task: TaskContext,
         for number in call.partitions or (None,):
             if runtime.is_cancelled():
                 raise AttemptCancelled
-            tables = readers.partition(number) if readers and number is not None else _tables(call)
+            tables = readers.partition(number) if readers and number is not None else _tables(call, runtime)
+            n_rows += sum(table.num_rows for table in tables)
+            n_bytes_in += sum(table.nbytes for table in tables)
             at.function = "reducer"
             for table in _reduced(step, function, tables, at) if tables else ():
-                n_groups += table.num_rows
+                n_out += table.num_rows
                 if pending and pending[0].schema != table.schema:
                     write()
                 pending.append(table)
         at.function = "teardown"
     write()
     return {
-        "records_in": sum(sum(run.rows[n] for n in call.partitions) if call.partitions else run.n_rows for run in call.runs),
-        "records_out": n_groups,
-        "bytes_in": sum(run.n_bytes for run in call.runs),
+        "records_in": n_rows,
+        "records_out": n_out,
+        "bytes_in": n_bytes_in,
         "bytes_out": sum(run.n_bytes for run in runs),
         "runs": tuple(runs),
     }
 
 
-def _tables(call: ReduceCall) -> list[pa.Table]:
+def _tables(call: ReduceCall, runtime: Runtime) -> list[pa.Table]:
     """All rows of the runs, or those of the call's range of keys."""
-    tables = read_all(call.runs)
+    tables = read_all(call.runs, runtime.fetch)
     if call.lower is None and call.upper is None:
         return tables
     lower, upper = _bound_token(call.lower), _bound_token(call.upper)
