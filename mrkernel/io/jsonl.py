@@ -20,7 +20,6 @@ from mrkernel.io.text import BATCH_BYTES, RECORD_BYTES, LineSource
 __all__ = ["JsonLinesSource"]
 
 _scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # not in typeshed; raw_decode costs twice as much
-_MISFIT_HINT = "use a mapper of single records, or say types={…} for the column"
 
 
 class JsonLinesSource(LineSource):
@@ -156,19 +155,33 @@ class JsonLinesSource(LineSource):
         return schema
 
     def _misfit(self, piece: Piece, offset: int, text: str, schema: pa.Schema, error: pa.ArrowInvalid) -> SourceReadError:
-        """Find the line, by reading the block as single records first and then line by line as a batch."""
+        """Name the line: single records first, for what is no JSON, then halves of halves as batches."""
         lines = text.split("\n")
         self._decode(piece, offset, lines)
         options = pajson.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error")
-        for number, line in enumerate(lines):
-            if line.strip():
-                try:
-                    pajson.read_json(pa.BufferReader(line.encode(UTF8)), parse_options=options)
-                except pa.ArrowInvalid as cause:
-                    place = self.line_number(piece, offset) + number
-                    return SourceReadError(f"cannot read {piece.shown}: line {place} does not fit the columns of the "
-                                           f"first lines: {cause}", hint=_MISFIT_HINT)  # fmt: skip
-        return SourceReadError(f"cannot read {piece.shown}: {error}", hint=_MISFIT_HINT)
+        first, cause = 0, error
+        while len(lines) > 1:
+            half = len(lines) // 2
+            found = _problem("\n".join(lines[:half]), options)
+            if found is None:
+                first, lines = first + half, lines[half:]
+                found = _problem("\n".join(lines), options)
+            else:
+                lines = lines[:half]
+            cause = found or cause
+        place = self.line_number(piece, offset) + first
+        return SourceReadError(f"cannot read {piece.shown}: line {place} does not fit the columns of the first lines: {cause}",
+                               hint="use a mapper of single records, or say types={…} for the column")  # fmt: skip
+
+
+def _problem(text: str, options: pajson.ParseOptions) -> pa.ArrowInvalid | None:
+    data = text.encode(UTF8)
+    try:
+        if data.strip():
+            pajson.read_json(pa.BufferReader(data), pajson.ReadOptions(use_threads=False, block_size=len(data) + 1), options)
+    except pa.ArrowInvalid as error:
+        return error
+    return None
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:

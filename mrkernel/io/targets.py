@@ -181,7 +181,7 @@ class LocalFolder(_Local):
             if self.append or not self.overwrite:
                 raise TargetExistsError(f"cannot write {self.name}: it is a file", hint="choose another name")
             return
-        names = os.listdir(self.full) if os.path.isdir(self.full) else []
+        names = sorted(os.listdir(self.full)) if os.path.isdir(self.full) else []
         if names and not (self.overwrite or self.append):
             raise self.exists_error()
         foreign = next((name for name in names if not _OURS.fullmatch(name)), None)

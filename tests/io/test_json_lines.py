@@ -26,7 +26,7 @@ def rows(source: io.Source, chunk_bytes: int = 1 << 20) -> list[dict[str, Any]]:
 
 
 def test_records_keep_python_types(write: Any) -> None:
-    file = write('{"a":1}\n{"a":"x"}\n{"a":%d}\n[1,2]\n  5 \nnull\n' % 2**90)
+    file = write(f'{{"a":1}}\n{{"a":"x"}}\n{{"a":{2**90}}}\n[1,2]\n  5 \nnull\n')
     assert read_all(io.source(file), 5) == [{"a": 1}, {"a": "x"}, {"a": 2**90}, [1, 2], 5, None]
 
 

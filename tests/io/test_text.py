@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,7 @@ def test_ranges_share_out_all_bytes(tmp_path: Path, pieces: list[bytes], size: i
     file.write_bytes(data)
     marks = sorted({0, len(data), *(edge for edge in edges if edge < len(data))})
     found = []
-    for start, stop in zip(marks, marks[1:], strict=False):
+    for start, stop in pairwise(marks):
         with file.open("rb", buffering=0) as stream:
             found += list(line_blocks(stream, start, stop, size))
     assert b"".join(block for _, block in found) == data
