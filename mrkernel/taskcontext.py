@@ -34,13 +34,14 @@ class TaskContext:
     attempt: int = 0
     counters: Counters = field(default_factory=dict)
     state: Any = None
+    # Apart, since naming the file is cheap and asked for each record; finding a line's number reads the file.
+    find_source: Callable[[], str] | None = None
     locate: Callable[[], Any] | None = None
 
     @property
     def source(self) -> str:
         """Path, URL or name of the input the current record came from; ``""`` in a reducer."""
-        origin = self.locate and self.locate()
-        return origin.source if origin else ""
+        return self.find_source() if self.find_source else ""
 
     @property
     def location(self) -> str:
