@@ -96,6 +96,9 @@ class Source(ABC):
     record_name: str = "row"
     is_keyed: bool = False
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"
+
     @property
     @abstractmethod
     def name(self) -> str:
@@ -175,6 +178,9 @@ class Sink(ABC):
     Until :meth:`commit` has returned a reader sees what was there before; afterwards the whole new output.
     Run the contract suite ``mrkernel.testing.SinkContract`` over an implementation.
     """
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"
 
     @property
     @abstractmethod

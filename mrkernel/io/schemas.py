@@ -13,7 +13,8 @@ import pyarrow as pa
 from mrkernel.batches import KIND, kind_of
 from mrkernel.errors import OptionError, SchemaMismatchError
 
-__all__ = ["arrow_type", "arrow_types", "check_columns", "conform", "holds_objects", "one_schema", "outside_schema"]
+__all__ = ["arrow_type", "arrow_types", "check_columns", "conform", "difference", "holds_objects", "one_schema",
+           "outside_schema"]  # fmt: skip
 
 _TYPES: dict[Any, pa.DataType] = {
     int: pa.int64(), float: pa.float64(), str: pa.string(), bool: pa.bool_(), bytes: pa.binary(),

@@ -21,7 +21,7 @@ from mrkernel.io.schemas import check_columns
 from mrkernel.io.targets import LocalFile, LocalFolder, Target
 from mrkernel.io.writers import FormatWriter, OpenFile
 
-__all__ = ["FileSink"]
+__all__ = ["FileSink", "partition_value"]
 
 # Hive's and Spark's name for null, so that other tools read it as such.
 _NULL = "__HIVE_DEFAULT_PARTITION__"

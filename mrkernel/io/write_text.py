@@ -22,7 +22,7 @@ from mrkernel.batches import decode_column, kind_of
 from mrkernel.errors import OptionError, ValueTypeError
 from mrkernel.io.writers import TextFormatWriter
 
-__all__ = ["CsvWriter", "JsonLinesWriter", "JsonObjectWriter", "TextWriter", "TsvWriter"]
+__all__ = ["CsvWriter", "JsonLinesWriter", "JsonObjectWriter", "TextWriter", "TsvWriter", "to_json"]
 
 
 class TextWriter(TextFormatWriter):

@@ -15,7 +15,7 @@ import pyarrow as pa
 from mrkernel.errors import TargetExistsError
 from mrkernel.io.base import Part, Sink
 
-__all__ = ["SinkContract"]
+__all__ = ["SinkContract", "failing_at", "write_parts"]
 
 _STEPS = ("replace", "rename", "link", "fsync")
 _MAX_STEPS = 100

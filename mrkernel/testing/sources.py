@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from mrkernel.io.base import Source
 
-__all__ = ["SourceContract"]
+__all__ = ["SourceContract", "read_all"]
 
 _CHUNKS = (1, 2, 3, 7, 64, 1000, 65_536, 1 << 40)
 

@@ -10,8 +10,8 @@ try:
     distribution("mrkernel-logfmt")
 except PackageNotFoundError:
     sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
-    from mrkernel.io import register
-
     from mrkernel_logfmt import LogfmtSource, LogfmtWriter
+
+    from mrkernel.io import register
 
     register("logfmt", source=LogfmtSource, sink=LogfmtWriter, suffixes=LogfmtSource.suffixes)

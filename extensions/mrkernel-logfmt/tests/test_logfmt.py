@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
+from mrkernel_logfmt import LogfmtSource, format_line, parse_line
+
 from mrkernel import io
 from mrkernel.errors import SourceReadError, ValueTypeError
 from mrkernel.testing import SinkContract, SourceContract
-
-import pyarrow as pa
-from mrkernel_logfmt import LogfmtSource, format_line, parse_line
 
 
 class TestLogfmtSource(SourceContract):

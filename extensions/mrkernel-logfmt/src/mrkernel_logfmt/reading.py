@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import mrkernel as mr
 import pyarrow as pa
-from mrkernel.errors import SourceReadError
 
+import mrkernel as mr
+from mrkernel.errors import SourceReadError
 from mrkernel_logfmt.lines import parse_line
 
 __all__ = ["LogfmtSource"]

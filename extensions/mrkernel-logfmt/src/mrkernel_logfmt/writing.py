@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pyarrow as pa
+
 from mrkernel.errors import ValueTypeError
 from mrkernel.io import TextFormatWriter
-
 from mrkernel_logfmt.lines import format_line
 
 __all__ = ["LogfmtWriter"]
