@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import os
+import pickle
 import queue
 import shutil
 import threading
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from mrkernel.engine.executor import AttemptLost, AttemptProgressed, AttemptStarted, Message, TaskCall
 from mrkernel.engine.shuffle import Fetch, Run
-from mrkernel.engine.tasks import run_attempt
+from mrkernel.engine.tasks import TaskReport, run_attempt
 from mrkernel.engine.tasks.attempt import Runtime
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ __all__ = ["DaskExecutor", "send_file"]
 
 _ASK_S = 1.0
 _FETCH_S = 60.0
+_AHEAD = 8
+_BUNDLE_S = 0.1
+_MOST_BUNDLED = 64
+_NEWS_S = 0.02
 _PIECE = 8 << 20
 
 
@@ -52,24 +57,39 @@ class DaskExecutor:
         self._home = home
         self._topic = f"mrkernel-{job_id}"
         self._restart_worker = restart_worker
-        self._futures: dict[str, tuple[Future, TaskCall]] = {}
+        self._calls: dict[str, TaskCall] = {}
+        self._bundles: dict[str, tuple[Future, list[str]]] = {}
         self._running: dict[str, str] = {}
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._is_stopped = False
+        self._mean_s: float | None = None
         client.subscribe_topic(self._topic, self._on_event)
 
     @property
     def n_workers(self) -> int:
         return max(1, len(self._client.scheduler_info(n_workers=-1)["workers"]))
 
+    @property
+    def ahead(self) -> int:
+        return _AHEAD * self.n_workers * self._bundle_size()
+
+    def _bundle_size(self) -> int:
+        """How many attempts share one dask task: short ones are bundled, as each dask task costs 2 to 4 ms."""
+        return 1 if self._mean_s is None else max(1, min(_MOST_BUNDLED, int(_BUNDLE_S / max(self._mean_s, 1e-4))))
+
     def start(self, calls: Sequence[TaskCall]) -> None:
+        size = min(self._bundle_size(), -(-len(calls) // self.n_workers))
         keys = [f"{self._topic}-{call.stage.replace(' ', '-')}-{call.task}-{call.attempt}" for call in calls]
-        # Reports come back by themselves; dask's own retries would hide attempts from the driver.
+        self._calls.update(zip(keys, calls, strict=True))
+        cuts = range(0, len(calls), size)
+        bundles = [(list(calls[cut : cut + size]), keys[cut : cut + size]) for cut in cuts]
+        # dask's own retries would hide attempts from the driver.
         futures = self._client.map(
-            _execute, list(calls), keys, topic=self._topic, is_local=self._home is None, key=keys, pure=False, retries=0
-        )
-        for key, future, call in zip(keys, futures, calls, strict=True):
-            self._futures[key] = (future, call)
+            _execute, [one for one, _ in bundles], [own for _, own in bundles], topic=self._topic,
+            is_local=self._home is None, key=[own[0] for _, own in bundles], pure=False, retries=0,
+        )  # fmt: skip
+        for future, (_, own) in zip(futures, bundles, strict=True):
+            self._bundles[future.key] = (future, own)
             future.add_done_callback(self._on_done)
 
     def _on_done(self, future: Future) -> None:
@@ -85,43 +105,48 @@ class DaskExecutor:
             while True:
                 items.append(self._inbox.get_nowait())
         messages: list[Message] = []
-        done = []
         for item in items:
-            if isinstance(item, dict):
-                messages += self._news(item)
-            elif item in self._futures:
-                done.append(item)
-        return messages + self._collect(done)
+            if isinstance(item, str):
+                messages += self._ended(item)
+            else:
+                messages += [message for news in item for message in self._news(news)]
+        return messages
 
     def _news(self, item: dict[str, Any]) -> list[Message]:
-        if item["key"] not in self._futures:
+        """What a worker says; its reports come this way too, which spares a round trip for each."""
+        key = item["key"]
+        call = self._calls.get(key)
+        if call is None or self._is_stopped:
             return []
-        call = self._futures[item["key"]][1]
+        if "report" in item:
+            return [self._reported(key, pickle.loads(item["report"]))]
         if "records" in item:
             return [AttemptProgressed(stage=call.stage, task=call.task, records=item["records"], n_bytes=item["bytes"])]
-        self._running[item["key"]] = item["worker"]
+        self._running[key] = item["worker"]
         return [AttemptStarted(stage=call.stage, task=call.task, worker=item["worker"])]
 
-    def _collect(self, keys: list[str]) -> list[Message]:
-        """The reports of finished tasks, fetched together: a round trip costs about 3 ms however many there are."""
-        if not keys or self._is_stopped:
+    def _reported(self, key: str, report: TaskReport) -> TaskReport:
+        del self._calls[key]
+        self._running.pop(key, None)
+        self._mean_s = report.seconds if self._mean_s is None else 0.8 * self._mean_s + 0.2 * report.seconds
+        return report
+
+    def _ended(self, bundle: str) -> list[Message]:
+        """A dask task has ended. What it did not report is lost, or, if a message was, fetched."""
+        if bundle not in self._bundles or self._is_stopped:
             return []
-        found = {key: self._futures[key] for key in dict.fromkeys(keys)}
-        finished = [key for key, (future, _) in found.items() if future.status == "finished"]
-        reports = dict(self._client.gather({key: found[key][0] for key in finished}, errors="skip")) if finished else {}
-        messages: list[Message] = []
-        for key, (future, call) in found.items():
-            if key in reports:
-                messages.append(reports[key])
-            elif future.status in {"finished", "pending"}:
-                # Its worker died between the end of the task and our asking; dask runs it again by itself.
-                future.add_done_callback(self._on_done)
-                continue
-            else:
-                messages.append(self._lost(future, call))
-            del self._futures[key]
-            self._running.pop(key, None)
-        return messages
+        future, keys = self._bundles[bundle]
+        missing = [key for key in keys if key in self._calls]
+        if missing and future.status == "finished":
+            reports = dict(zip(keys, future.result(), strict=True))
+            del self._bundles[bundle]
+            return [self._reported(key, pickle.loads(reports[key])) for key in missing]
+        if future.status == "pending":
+            # Its worker died just after the end of the task; dask runs it again by itself.
+            future.add_done_callback(self._on_done)
+            return []
+        del self._bundles[bundle]
+        return [self._lost(future, self._calls.pop(key)) for key in missing]
 
     def _lost(self, future: Future, call: TaskCall) -> AttemptLost:
         where = {"stage": call.stage, "task": call.task, "attempt": call.attempt}
@@ -136,13 +161,14 @@ class DaskExecutor:
         self._is_stopped = True
         with suppress(Exception):
             self._client.unsubscribe_topic(self._topic)
-        futures = [future for future, _ in self._futures.values()]
+        futures = [future for future, _ in self._bundles.values()]
         if not futures:
             return
         with suppress(Exception):
             self._client.cancel(futures, force=True)
         suspects = set(self._running.values())
-        self._futures.clear()
+        self._bundles.clear()
+        self._calls.clear()
         if suspects:
             threading.Thread(
                 target=self._replace_stuck, args=(suspects, grace_s), name="mrkernel stop", daemon=True
@@ -249,25 +275,45 @@ def _fetcher(worker: Any) -> Fetch:
     return fetch
 
 
-def _execute(call: TaskCall, key: str, topic: str, *, is_local: bool) -> Any:
-    """The body of every dask task."""
+def _execute(calls: list[TaskCall], keys: list[str], topic: str, *, is_local: bool) -> list[bytes]:
+    """The body of every dask task: some attempts, one after the other."""
     from distributed import get_worker
 
     worker = get_worker()
-    address = worker.address
     fetch = None
     if not is_local:
         worker.handlers.setdefault("mrkernel_range", _serve_range)
-        call = dataclasses.replace(call, folder=os.path.join(worker.local_directory, call.folder))
+        calls = [dataclasses.replace(call, folder=os.path.join(worker.local_directory, call.folder)) for call in calls]
         fetch = _fetcher(worker)
-    worker.log_event(topic, {"key": key, "worker": address})
-
-    def report_progress(records: int, n_bytes: int) -> None:
-        worker.log_event(topic, {"key": key, "records": records, "bytes": n_bytes})
+    news = _News(worker, topic)
 
     def is_cancelled() -> bool:
-        task = worker.state.tasks.get(key)
+        task = worker.state.tasks.get(keys[0])
         return task is None or task.state == "cancelled"
 
-    runtime = Runtime(worker=address, report_progress=report_progress, is_cancelled=is_cancelled, fetch=fetch)
-    return run_attempt(call, runtime)
+    reports = []
+    for call, key in zip(calls, keys, strict=True):
+        news.say({"key": key, "worker": worker.address})
+
+        def report_progress(records: int, n_bytes: int, key: str = key) -> None:
+            news.say({"key": key, "records": records, "bytes": n_bytes})
+
+        runtime = Runtime(worker=worker.address, report_progress=report_progress, is_cancelled=is_cancelled, fetch=fetch)
+        reports.append(pickle.dumps(run_attempt(call, runtime), protocol=5))
+        news.say({"key": key, "report": reports[-1]}, is_last=key == keys[-1])
+    return reports
+
+
+class _News:
+    """Messages to the driver, sent at once unless some were sent a moment ago."""
+
+    def __init__(self, worker: Any, topic: str) -> None:
+        self._worker, self._topic = worker, topic
+        self._held: list[dict[str, Any]] = []
+        self._sent = 0.0
+
+    def say(self, item: dict[str, Any], *, is_last: bool = False) -> None:
+        self._held.append(item)
+        if is_last or time.monotonic() - self._sent > _NEWS_S:
+            self._worker.log_event(self._topic, self._held)
+            self._held, self._sent = [], time.monotonic()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import linecache
 import os
 import threading
 import time
@@ -14,6 +13,7 @@ from mrkernel.engine.executor import AttemptLost, AttemptProgressed, AttemptStar
 from mrkernel.engine.ranges import key_ranges
 from mrkernel.engine.shuffle import LostRunError, Run
 from mrkernel.engine.tasks import MapCall, MergeCall, ReduceCall, TaskReport
+from mrkernel.engine.wording import failure_sentence, split_words, with_source_lines
 from mrkernel.errors import ClusterError, JobCancelledError, TaskFailedError
 from mrkernel.events import (
     Counters,
@@ -37,8 +37,6 @@ from mrkernel.planner import Plan, StepPlan, plan_step, reduce_tasks
 __all__ = ["Driver", "Outcome"]
 
 _POLL_S = 0.1
-# Attempts handed to the executor ahead of those that run, so that workers never wait for the driver.
-_AHEAD = 8
 _MERGE_FAN_IN = 32
 _BACK_OFF_S = 0.2
 
@@ -248,18 +246,17 @@ class Driver:
         stage = _Stage(name, {call.task: call for call in calls})
         self._emit(StageStarted(job_id=self._job_id, stage=name, n_tasks=len(calls), input_bytes=input_bytes))
         waiting = list(reversed(calls))
-        window = _AHEAD * self._executor.n_workers
-        self._feed(waiting, window)
         while len(stage.reports) < len(calls):
+            outstanding = len(calls) - len(waiting) - len(stage.reports)
+            if waiting and outstanding <= self._executor.ahead // 2:
+                self._feed(waiting, self._executor.ahead - outstanding)
             if self._stop.is_set():
                 raise JobCancelledError(
                     f"the job {self._plan.job.name} was {self._stopped_as} in its {name} stage "
                     f"after {len(stage.reports):,} of {len(calls):,} tasks"
                 )
-            finished = len(stage.reports)
             for message in self._executor.poll(_POLL_S):
                 self._handle(message, stage, maps)
-            self._feed(waiting, len(stage.reports) - finished)
         self._emit(_stage_finished(self._job_id, stage))
         return stage
 
@@ -313,13 +310,13 @@ class Driver:
         )  # fmt: skip
 
     def _on_failure(self, failure: Failure, report: TaskReport, stage: _Stage) -> None:
-        failure = _with_source_lines(failure)
+        failure = with_source_lines(failure)
         call = stage.calls.get(report.task)
         if not failure.is_user_error and call is not None and report.attempt < self._plan.settings.attempts:
             self._again(call, stage, f"{failure.error_type}: {failure.error_text}", wait_s=_BACK_OFF_S * report.attempt)
             return
         self._emit(TaskFailed(job_id=self._job_id, stage=report.stage, task=report.task, failure=failure))
-        raise TaskFailedError(_sentence(failure), failure=failure, hint=failure.hint)
+        raise TaskFailedError(failure_sentence(failure), failure=failure, hint=failure.hint)
 
     def _on_lost(self, message: AttemptLost, stage: _Stage) -> None:
         call = stage.calls.get(message.task)
@@ -333,11 +330,11 @@ class Driver:
         failure = Failure(
             stage=message.stage, task=message.task, function="mapper" if isinstance(call, MapCall) else "reducer",
             error_type="WorkerLost", error_text=message.reason, source=where,
-            location=_split_words(call) if isinstance(call, MapCall) else "",
+            location=split_words(call.split) if isinstance(call, MapCall) else "",
             hint="the function may crash the interpreter or need more memory than a worker has",
         )  # fmt: skip
         self._emit(TaskFailed(job_id=self._job_id, stage=message.stage, task=message.task, failure=failure))
-        raise TaskFailedError(_sentence(failure), failure=failure, hint=failure.hint)
+        raise TaskFailedError(failure_sentence(failure), failure=failure, hint=failure.hint)
 
     def _again(self, call: TaskCall, stage: _Stage, reason: str, *, wait_s: float = 0.0) -> None:
         again = dataclasses.replace(call, attempt=call.attempt + 1)
@@ -393,25 +390,3 @@ def _stage_finished(job_id: str, stage: _Stage) -> StageFinished:
         records_in=sum(report.records_in for report in reports), records_out=sum(report.records_out for report in reports),
         bytes_in=sum(report.bytes_in for report in reports), bytes_out=sum(report.bytes_out for report in reports),
     )  # fmt: skip
-
-
-def _with_source_lines(failure: Failure) -> Failure:
-    """Fill in the text of lines that a worker cannot see: those of notebook cells live in this process only."""
-    frames = tuple(
-        frame if frame.text else dataclasses.replace(frame, text=linecache.getline(frame.filename, frame.lineno).strip())
-        for frame in failure.frames
-    )
-    return dataclasses.replace(failure, frames=frames)
-
-
-def _split_words(call: MapCall) -> str:
-    split = call.split
-    return f"{split.unit} {split.start:,} to {split.stop:,}"
-
-
-def _sentence(failure: Failure) -> str:
-    place = " of ".join(word for word in (failure.location, failure.source) if word)
-    at = f" at {place}" if place else ""
-    line = failure.frames[-1] if failure.frames else None
-    where = f", in line {line.lineno} of {line.function}: {line.text}" if line and line.text else ""
-    return f"{failure.function} failed{at}: {failure.error_type}: {failure.error_text}{where}"

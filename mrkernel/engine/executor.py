@@ -57,6 +57,10 @@ class Executor(Protocol):
     def n_workers(self) -> int:
         """Attempts that can run at the same time."""
 
+    @property
+    def ahead(self) -> int:
+        """Attempts that should be queued, so that no worker waits for the driver."""
+
     def start(self, calls: Sequence[TaskCall]) -> None:
         """Queue attempts, in the order in which they should run."""
 

@@ -18,6 +18,7 @@ class InlineExecutor:
     """An executor of one worker: the calling thread."""
 
     n_workers = 1
+    ahead = 1
 
     def __init__(self) -> None:
         self._queue: deque[TaskCall] = deque()

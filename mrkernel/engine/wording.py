@@ -1,0 +1,34 @@
+"""Failures in words, for the one sentence that an error is."""
+
+from __future__ import annotations
+
+import dataclasses
+import linecache
+
+from mrkernel.events import Failure
+from mrkernel.io import Split
+
+__all__ = ["failure_sentence", "split_words", "with_source_lines"]
+
+
+def with_source_lines(failure: Failure) -> Failure:
+    """Fill in the text of lines that a worker cannot see: those of notebook cells live in this process only."""
+    frames = tuple(
+        frame if frame.text else dataclasses.replace(frame, text=linecache.getline(frame.filename, frame.lineno).strip())
+        for frame in failure.frames
+    )
+    return dataclasses.replace(failure, frames=frames)
+
+
+def split_words(split: Split) -> str:
+    """The range that a split is, for messages."""
+    return f"{split.unit} {split.start:,} to {split.stop:,}"
+
+
+def failure_sentence(failure: Failure) -> str:
+    """What failed, where, why, and the user's own line."""
+    place = " of ".join(word for word in (failure.location, failure.source) if word)
+    at = f" at {place}" if place else ""
+    line = failure.frames[-1] if failure.frames else None
+    where = f", in line {line.lineno} of {line.function}: {line.text}" if line and line.text else ""
+    return f"{failure.function} failed{at}: {failure.error_type}: {failure.error_text}{where}"
