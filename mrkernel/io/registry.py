@@ -282,6 +282,16 @@ def check_options(kind: Any, name: str, options: Mapping[str, Any], ignored: Ite
 
 def _build(kind: Any, name: str, places: list[str], options: Mapping[str, Any]) -> Source:
     check_options(kind, name, options)
+    if len(places) == 1 and "columns" in inspect.signature(kind).parameters:
+        from mrkernel.io.filesource import FileSource
+        from mrkernel.io.partitioned import PartitionedSource, folder_columns
+
+        added = folder_columns(places[0], expand(places[0], options.get("storage_options")))
+        if added and issubclass(kind, FileSource):
+            chosen = options.get("columns")
+            of_files = [name for name in chosen or () if name not in added]
+            inner = {**options, "columns": of_files or None} if chosen else options
+            return PartitionedSource(kind(*places, **inner), places[0], added, chosen=chosen)
     return kind(*places, **options)  # type: ignore[no-any-return]
 
 

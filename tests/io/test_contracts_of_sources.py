@@ -147,6 +147,17 @@ class TestParquet(SourceContract):
         return io.source(folder / "a.parquet")
 
 
+class TestFoldersByValue(SourceContract):
+    records = tuple({"name": row["name"], "count": row["count"], "kind": kind, "year": year}
+                    for kind in (None, "a b", "c/d") for year in (2023, 2024) for row in ROWS[:5])  # fmt: skip
+
+    def make_source(self, folder: Path) -> io.Source:
+        table = pa.Table.from_pylist(list(self.records))
+        sink = io.open_sink(folder / "out", format="csv", partition_by=["kind", "year"])
+        sink.commit([sink.write_part(0, table.schema, table.to_batches())])
+        return io.source(folder / "out")
+
+
 class TestIpc(SourceContract):
     records = ROWS
 

@@ -102,6 +102,7 @@ def test_json_object_has_text_keys(tmp_path: Path) -> None:
 def test_partitions_are_folders_with_safe_names(tmp_path: Path) -> None:
     keys = ["../../x", "/etc/x", "nul\0", "a b", "", None, "é"]
     write(tmp_path / "out", pa.table({"key": keys, "n": list(range(7))}), format="csv", partition_by="key")
+    assert {(row["key"], row["n"]) for row in read_all(io.source(tmp_path / "out"), 100)} == set(zip(keys, range(7), strict=True))
     names = sorted(name for name in os.listdir(tmp_path / "out") if name != "_SUCCESS")
     assert names == ["key=", "key=%2Fetc%2Fx", "key=%C3%A9", "key=..%2F..%2Fx", "key=__HIVE_DEFAULT_PARTITION__", "key=a b",
                      "key=nul%00"]  # fmt: skip
@@ -114,6 +115,14 @@ def test_partitions_are_folders_with_safe_names(tmp_path: Path) -> None:
 def test_value_that_cannot_name_a_folder_is_refused(value: Any, message: str) -> None:
     with pytest.raises(ValueTypeError, match=rf"partition_by: column 'k' holds .*{message}"):
         partition_value(value, "k")
+
+
+def test_columns_of_folders_can_be_chosen(tmp_path: Path) -> None:
+    write(tmp_path / "out", pa.table({"k": [7, None], "n": [1, 2], "m": [3, 4]}), partition_by="k")
+    assert {(row["n"], row["k"]) for row in read_all(io.source(tmp_path / "out", columns=["n", "k"]), 1)} == {(1, 7), (2, None)}
+    assert sorted(row["m"] for row in read_all(io.source(tmp_path / "out", columns=["m"]), 1)) == [3, 4]
+    assert {row["k"] for row in read_all(io.source(tmp_path / "out", columns=["k"]), 1)} == {7, None}
+    assert "k" not in read_all(io.source(tmp_path / "out" / "k=7"), 1)[0]
 
 
 def test_more_partitions_than_open_files(tmp_path: Path) -> None:
