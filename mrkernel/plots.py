@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import warnings
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,6 +14,7 @@ from mrkernel.errors import OptionError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 __all__ = ["Kind", "can_plot", "describe_plot", "figure_png", "figure_svg", "plot_table"]
 
@@ -63,7 +65,7 @@ def plot_table(
     Examples
     --------
     >>> axes = plot_table(pa.table({"key": ["the", "and"], "value": [63919, 51696]}))
-    >>> [bar.get_width() for bar in axes.patches]
+    >>> [float(bar.get_width()) for bar in axes.patches]
     [51696.0, 63919.0]
     """
     if kind is not None and kind not in _KINDS:
@@ -89,6 +91,8 @@ def plot_table(
         said = f"first {table.num_rows:,} of {total_rows:,} rows" + (f", {said}" if said else "")
     _plain_thousands(axes.xaxis if chosen == "bar" else axes.yaxis)
     _finish(axes, title, said)
+    # IPython shows pyplot's figures only; as the last expression of a cell this one draws itself.
+    axes._repr_png_ = partial(_sized_png, axes)  # type: ignore[attr-defined]
     return axes
 
 
@@ -100,10 +104,15 @@ def describe_plot(axes: Axes) -> str:
 
 
 def figure_png(axes: Axes, *, dpi: int = 144) -> bytes:
-    """The plot as a PNG with a transparent background; 144 dpi is twice the size it is shown at."""
+    """The plot as a PNG with a transparent background; 144 dpi stays sharp at the 96 dpi of a page."""
     buffer = io.BytesIO()
     _save(axes, buffer, format="png", dpi=dpi)
     return buffer.getvalue()
+
+
+def _sized_png(axes: Axes) -> tuple[bytes, dict[str, int]]:
+    width, height = (int(inches * 72) for inches in _figure(axes).get_size_inches())
+    return figure_png(axes), {"width": width, "height": height}
 
 
 def figure_svg(axes: Axes) -> str:
@@ -120,7 +129,11 @@ def _save(axes: Axes, buffer: io.BytesIO | io.StringIO, **options: Any) -> None:
     with warnings.catch_warnings():
         # A key in a script that no installed font has is drawn as boxes; the user cannot do anything about it here.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        axes.figure.savefig(buffer, transparent=True, **options)
+        _figure(axes).savefig(buffer, transparent=True, **options)
+
+
+def _figure(axes: Axes) -> Figure:
+    return cast("Figure", axes.figure)
 
 
 def _axes() -> Axes:
@@ -177,7 +190,7 @@ def _bars(axes: Axes, table: pa.Table, column: int, top: int, total_rows: int | 
     axes.set_yticks(range(len(heights)), labels)
     axes.set_xlabel(_label(table.schema.field(column).name))
     axes.set_ylabel(_label(table.schema.field(0).name))
-    axes.figure.set_size_inches(7.0, max(1.6, 0.24 * len(heights) + 0.9))
+    _figure(axes).set_size_inches(7.0, max(1.6, 0.24 * len(heights) + 0.9))
     axes.margins(y=0.02)
     total = max(table.num_rows, total_rows or 0)
     return f"top {len(heights):,} of {total:,} keys" if len(heights) < total else ""

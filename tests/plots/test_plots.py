@@ -108,3 +108,11 @@ def test_pyplot_is_never_imported():
         "figure_png(plot_table(pa.table({'key': ['a'], 'value': [1]}))); assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_plot_draws_itself_as_the_last_expression_of_a_cell():
+    from IPython.core.formatters import DisplayFormatter
+
+    data, metadata = DisplayFormatter().format(plot_table(WORDS))
+    assert data["image/png"].startswith(b"\x89PNG")
+    assert metadata["image/png"]["width"] == 504
