@@ -43,7 +43,7 @@ class StageProgress:
     seconds
         Since the stage began; its whole time once it ended.
     state
-        ``"waiting"``, ``"running"``, ``"finished"``, or the job's own end state.
+        ``"waiting"``, ``"running"``, ``"finished"``, the job's own end state, or ``"not run"`` if that came first.
     """
 
     name: str
@@ -146,7 +146,7 @@ class _Stage:
         elif self.started is not None:
             state, seconds = ended or "running", max(0.0, now - self.started)
         else:
-            state, seconds = "waiting", 0.0
+            state, seconds = ("not run" if ended else "waiting"), 0.0
         tasks, partly = self.finished.values(), () if ended else self.running.values()
         return StageProgress(
             name=self.name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, TypeGuard
 
 from mrkernel.cellspec.spec import CellSpec
 from mrkernel.errors import OptionError
@@ -62,7 +62,7 @@ def cell_functions(names: Sequence[str], namespace: Mapping[str, Any], title: st
     for role, base in (("mapper", Mapper), ("reducer", Reducer)):
         if role in found:
             continue
-        classes = [c for c in (namespace.get(name) for name in names) if _is_subclass(c, base)]
+        classes: list[type] = [c for c in (namespace.get(name) for name in names) if _is_subclass(c, base)]
         # A class that another one builds on is only its base.
         leaves = [c for c in classes if not any(d is not c and issubclass(d, c) for d in classes)]
         if len(leaves) > 1:
@@ -74,7 +74,7 @@ def cell_functions(names: Sequence[str], namespace: Mapping[str, Any], title: st
     return found
 
 
-def _is_subclass(value: object, base: type) -> bool:
+def _is_subclass(value: object, base: type) -> TypeGuard[type]:
     return isinstance(value, type) and issubclass(value, base) and value is not base
 
 
@@ -100,11 +100,11 @@ def build_job(
     """
     title = f"%%{spec.magic}"
     parts = dict(functions)
-    for role, name in spec.kept.items():
+    for role, kept_name in spec.kept.items():
         if role in parts:
-            raise OptionError(f"{title}: --{role} {name} is given, and the cell defines a {role} too",
+            raise OptionError(f"{title}: --{role} {kept_name} is given, and the cell defines a {role} too",
                               hint="leave one of them out")  # fmt: skip
-        parts[role] = _kept(role, name, kept, title)
+        parts[role] = _kept(role, kept_name, kept, title)
     if "mapper" not in parts:
         close = get_close_matches("mapper", [n for n in names if n not in ROLES], n=1, cutoff=0.5)
         raise OptionError(f"{title}: the cell defines no mapper",
@@ -112,7 +112,7 @@ def build_job(
                           "define mapper(record) that yields (key, value), or name a kept one: --mapper NAME")  # fmt: skip
     if spec.sort:
         parts["sort"] = spec.sort
-    name = spec.name or spec.output or getattr(parts["mapper"], "__name__", "")
+    name = str(spec.name or spec.output or getattr(parts["mapper"], "__name__", ""))
     return Job(name="mapreduce" if name in {"", "mapper", "<lambda>"} else name, **parts)
 
 

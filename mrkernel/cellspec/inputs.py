@@ -11,6 +11,7 @@ from typing import Any
 
 from mrkernel.cellspec.spec import CellSpec
 from mrkernel.errors import OptionError
+from mrkernel.session import JobHandle
 
 __all__ = ["is_input", "resolve_source"]
 
@@ -80,6 +81,9 @@ def _look_up(word: str, namespace: Mapping[str, Any], title: str) -> Any:
         raise OptionError(f"{title}: -i {word} is neither a variable nor a file here",
                           hint=f"did you mean {close[0]}?" if close else f"the folder is {os.getcwd()}")  # fmt: skip
     value = namespace[word]
+    if isinstance(value, JobHandle):
+        # A job in the background: its result is what is meant, and it may still have to end.
+        return value.result()
     if not is_input(value):
         raise OptionError(f"{title}: -i {word} is a variable that holds {_kind(value)}, which is no input",
                           hint=f"write ./{word} if you mean the file")  # fmt: skip

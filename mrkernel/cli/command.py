@@ -13,7 +13,7 @@ from mrkernel.cli.running import explain_job, report_error, run_job
 from mrkernel.errors import OptionError
 from mrkernel.render import plan_text
 
-__all__ = ["main"]
+__all__ = ["cluster", "command", "explain", "formats", "main", "run", "status"]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> None:
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt) as error:
         code = report_error(error if isinstance(error, KeyboardInterrupt) else KeyboardInterrupt())
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # whatever it is, a terminal gets one message and a code
         code = report_error(error)
     sys.exit(code if isinstance(code, int) else 0)
 

@@ -87,7 +87,7 @@ def _module(place: str) -> ModuleType:
         if error.name and (place == error.name or place.startswith(error.name + ".")):
             raise OptionError(f"there is no module {place}", hint="a file is named with its .py") from None
         raise _broken(place, error) from None
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # the user's module may raise anything
         raise _broken(place, error) from None
 
 
@@ -102,7 +102,7 @@ def _from_file(file: Path) -> ModuleType:
     sys.path.insert(0, str(file.resolve().parent))
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # the user's module may raise anything
         del sys.modules[name]
         raise _broken(str(file), error) from None
     return module

@@ -37,7 +37,7 @@ def run_body(shell: Any, magic: str, line: str, body: str) -> tuple[str, ...]:
     except SyntaxError as error:
         raise JobSpecError(_syntax_message(error)) from None
     try:
-        exec(compiled, shell.user_global_ns, shell.user_ns)
+        exec(compiled, shell.user_global_ns, shell.user_ns)  # noqa: S102  # it is the user's own cell
     except Exception as error:
         _show_from(shell, error, name)
         raise

@@ -39,8 +39,10 @@ class Planned:
 
 
 @magics_class
-class MapReduceMagics(Magics):  # type: ignore[misc]  # IPython is untyped
+class MapReduceMagics(Magics):
     """Everything one shell knows of mrkernel: kept functions and the jobs it has started."""
+
+    shell: Any
 
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)

@@ -18,7 +18,7 @@ def _setting(text: str) -> Any:
     return AnyTrait(None, allow_none=True, help=text).tag(config=True)
 
 
-class MapReduce(Configurable):  # type: ignore[misc]  # traitlets' metaclass is untyped
+class MapReduce(Configurable):
     """Settings of mrkernel for this session; None takes a value back. A cell's own options beat them."""
 
     chunk_size = _setting('Target bytes of a map task: a number or "16 MiB".')

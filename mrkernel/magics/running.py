@@ -11,19 +11,17 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from IPython.display import publish_display_data
-
 from mrkernel.cellspec import CellSpec
 from mrkernel.config import Settings, format_duration, settings
 from mrkernel.errors import JobInterruptedError, MrkernelError, OptionError, TaskFailedError
 from mrkernel.events import Failure, Frame
-from mrkernel.magics.view import JobView, display_mode, publish
+from mrkernel.magics.view import JobView, display_mode, publish, publish_data
 from mrkernel.plots import describe_plot, figure_png
 from mrkernel.progress import Progress
 from mrkernel.render import counters_html, counters_text, failure_html, failure_text, table_html, table_text
 from mrkernel.session import JobHandle
 
-__all__ = ["CellRun", "show_result"]
+__all__ = ["CellRun", "in_cell_terms", "show_result"]
 
 # The first looks are quick so that a job on ten lines does not wait for its cell; later ones cost nothing.
 _FIRST_LOOK_S, _LAST_LOOK_S = 0.005, 0.1
@@ -154,7 +152,7 @@ def _started_cluster(given: Settings) -> threading.Event:
 
 
 def _stopped(progress: Progress) -> str:
-    running = [stage for stage in progress.stages if stage.state not in {"waiting", "finished"}]
+    running = [stage for stage in progress.stages if stage.state not in {"waiting", "not run", "finished"}]
     where = (
         f", in stage {running[-1].name} with {running[-1].done} of {running[-1].total} tasks done" if running else ""
     )
@@ -204,8 +202,8 @@ def _show_plot(result: Any, *, is_asked_for: bool) -> None:
         if is_asked_for:
             raise
         return
-    width, height = (int(inches * 72) for inches in axes.figure.get_size_inches())
-    publish_display_data(
+    width, height = (int(inches * 96) for inches in axes.figure.get_size_inches())
+    publish_data(
         {"image/png": figure_png(axes), "text/plain": describe_plot(axes)},
         metadata={"image/png": {"width": width, "height": height}},
     )

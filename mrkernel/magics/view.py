@@ -13,7 +13,7 @@ from IPython.display import publish_display_data
 from mrkernel.progress import Progress
 from mrkernel.render import ProgressLine, progress_html, progress_text
 
-__all__ = ["JobView", "Mode", "display_mode", "publish", "publish_text"]
+__all__ = ["JobView", "Mode", "display_mode", "publish", "publish_data", "publish_text"]
 
 Mode: TypeAlias = Literal["live", "static", "terminal"]
 QUIET_S = 0.5
@@ -40,12 +40,17 @@ def display_mode(shell: Any) -> Mode:
 
 def publish(html: str, text: str) -> None:
     """One display with an HTML and a text form."""
-    publish_display_data({"text/html": html, "text/plain": text})
+    publish_data({"text/html": html, "text/plain": text})
+
+
+def publish_data(data: dict[str, Any], **options: Any) -> None:
+    """One display by its MIME types."""
+    publish_display_data(data, **options)  # type: ignore[no-untyped-call]  # IPython leaves it untyped
 
 
 def publish_text(text: str) -> None:
     """One display that is text only: help."""
-    publish_display_data({"text/plain": text})
+    publish_data({"text/plain": text})
 
 
 class JobView:
@@ -88,7 +93,7 @@ class JobView:
             return
         self._shown = text
         data = {"text/html": progress_html(progress), "text/plain": text}
-        publish_display_data(data, transient={"display_id": self._id}, update=self._is_shown)
+        publish_data(data, transient={"display_id": self._id}, update=self._is_shown)
         self._is_shown = True
 
 

@@ -13,6 +13,7 @@ __all__ = ["headline", "progress_html", "progress_text"]
 
 # Below this, "nothing for a while" is the normal rhythm of tasks and would only flicker.
 _QUIET_S = 5.0
+_NOT_BEGUN = frozenset({"waiting", "not run"})
 _NUMBERS = ("tasks", "records", "read", "speed")
 
 
@@ -72,8 +73,8 @@ def _num(name: str) -> str:
 def _cell(stage: StageProgress, name: str) -> str:
     if name == "stage":
         return stage.name
-    if stage.state == "waiting":
-        return "waiting" if name == "tasks" else ""
+    if stage.state in _NOT_BEGUN:
+        return stage.state if name == "tasks" else ""
     return _CELLS[name](stage)
 
 
@@ -120,7 +121,7 @@ def _row(stage: StageProgress, columns: Sequence[str]) -> str:
 
 
 def _bar_html(stage: StageProgress) -> str:
-    if stage.state == "waiting":
+    if stage.state in _NOT_BEGUN:
         return ""
     percent = int(stage.fraction * 100)
     return (

@@ -10,7 +10,7 @@ from mrkernel.config import format_bytes
 from mrkernel.render.style import framed
 from mrkernel.render.values import MAX_CHARACTERS, align, cut, escape, printable, value_text
 
-__all__ = ["Preview", "table_html", "table_text"]
+__all__ = ["Preview", "plain_table", "table_html", "table_text"]
 
 MAX_COLUMNS = 20
 MAX_HTML_CHARACTERS = 100_000

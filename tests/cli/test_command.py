@@ -46,7 +46,9 @@ def mrkernel(folder):
         command = [sys.executable, "-c", "from mrkernel.cli import main; main()", *words]
         paths = os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH")]))
         environment = {**os.environ, "MRKERNEL_WORKERS": "1", "PYTHONPATH": paths}
-        return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+        return subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+        )
 
     return run
 

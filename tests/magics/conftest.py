@@ -16,13 +16,13 @@ def _ipython_folder(tmp_path_factory):
 
 
 @pytest.fixture
-def shell(_ipython_folder, tmp_path, monkeypatch):
+def shell(_ipython_folder, _cluster_closed_at_the_end, tmp_path, monkeypatch):
     """An InteractiveShell without a kernel, as in a terminal, in an empty folder."""
     from IPython.core.interactiveshell import InteractiveShell
     from traitlets.config import Config
 
     monkeypatch.setenv("MRKERNEL_PRESTART", "off")
-    monkeypatch.setenv("MRKERNEL_WORKERS", "1")
+    monkeypatch.setenv("MRKERNEL_WORKERS", "2")
     monkeypatch.setenv("IPYTHONDIR", str(_ipython_folder))
     monkeypatch.chdir(tmp_path)
     InteractiveShell.clear_instance()

@@ -6,7 +6,7 @@ import queue
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from jupyter_client.manager import KernelManager
 
@@ -49,7 +49,7 @@ class Kernel:
         self._manager = KernelManager(kernel_name="python3")
         self._env = env
 
-    def __enter__(self) -> Kernel:
+    def __enter__(self) -> Self:
         self._manager.start_kernel(cwd=str(self.folder), env=self._env)
         self._client = self._manager.client()
         self._client.start_channels()

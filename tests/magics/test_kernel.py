@@ -141,6 +141,14 @@ def test_a_background_job_returns_its_handle_and_keeps_quiet(kernel):
     assert kernel.run("later.result()").error["ename"] == "TaskFailedError"
 
 
+def test_a_background_job_is_an_input_like_its_result(kernel):
+    kernel.run("%%mapreduce -i words.txt -b -o soon\n" + WORDS).succeeded()
+    ran = kernel.run(
+        "%%mapreduce -i soon -o total --no-plot\ndef mapper(word, count):\n    yield 'all', count\nreducer = sum"
+    )
+    assert "all      7" in ran.succeeded().text
+
+
 def test_hostile_names_and_values_are_escaped_everywhere(kernel):
     body = f"def mapper(row):\n    yield row['key'], {{{EVIL!r}: 1}}\nreducer = list"
     kernel.run(f"import pandas; frame = pandas.DataFrame({{'key': [{EVIL!r}], {EVIL!r}: [1]}})").succeeded()

@@ -122,6 +122,7 @@ def test_a_failed_job_keeps_its_failures_and_stops_its_running_stage(tracker):
         tracker(event)
     tracker(JobFinished(job_id="j", state="failed", seconds=1.0, error="x", at=101.0))
     progress = tracker.snapshot()
+    assert progress.stages[1].state == "not run"
     assert (progress.failures, progress.stages[0].state, progress.stages[0].running) == ((failure,), "failed", 0)
 
 

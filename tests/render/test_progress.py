@@ -46,7 +46,7 @@ def test_running_html_has_a_labelled_progressbar_for_each_stage_begun():
 
 
 def test_running_html_says_its_numbers_as_text():
-    words = re.sub(r"<[^>]+>", " ", re.sub(r"<style>.*?</style>", "", progress_html(RUNNING), flags=re.S))
+    words = re.sub(r"<[^>]+>", " ", re.sub(r"<style>.*?</style>", "", progress_html(RUNNING), flags=re.DOTALL))
     for said in (
         "count: running for 3.2 s",
         "3/8",

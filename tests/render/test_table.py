@@ -81,6 +81,6 @@ def test_table_html_numbers_are_right_aligned_by_type():
 def test_table_html_reads_without_style_or_script():
     page = table_html(preview([("a", 1)], n_rows=9))
     assert "<script" not in page
-    bare = re.sub(r"<style>.*?</style>", "", page, flags=re.S)
+    bare = re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL)
     words = " ".join(re.sub(r"<[^>]+>", " ", bare).split())
     assert words == "key string value int64 a 1 1 of 9 rows, 2 columns · .to_pandas()"
