@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from mrkernel.batches import Column, concat_columns, decode_column, encode_column, kind_of, object_column
 from mrkernel.errors import KeyTypeError
 
-__all__ = ["Groups", "canonical_key", "encode_keys", "group", "merge_keys", "sort_order", "sort_token"]
+__all__ = ["Groups", "canonical_key", "encode_keys", "group", "merge_keys", "sort_codes", "sort_order", "sort_token"]
 
 _NAN = float("nan")
 _UNHASHABLE = (list, dict, set, bytearray)

@@ -13,7 +13,7 @@ from mrkernel.batches import decode_column
 from mrkernel.errors import SourceChangedError
 from mrkernel.io import Origin, RecordBlock, Source, Split
 
-__all__ = ["PartFile", "PartsSource"]
+__all__ = ["PartFile", "PartsSource", "pairs"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

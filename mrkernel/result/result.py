@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from mrkernel.io import Source
 
-__all__ = ["Result"]
+__all__ = ["Result", "write_to"]
 
 _PLOTTED_ROWS = 1_000_000
 

@@ -18,7 +18,18 @@ from mrkernel.events import Counters, Failure
 from mrkernel.io import Source, Split
 from mrkernel.job import Job
 
-__all__ = ["Call", "MapCall", "MergeCall", "ReduceCall", "Runtime", "TaskReport", "load_job", "run_attempt"]
+__all__ = [
+    "AttemptCancelled",
+    "Call",
+    "MapCall",
+    "MergeCall",
+    "Progress",
+    "ReduceCall",
+    "Runtime",
+    "TaskReport",
+    "load_job",
+    "run_attempt",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

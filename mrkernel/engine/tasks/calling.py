@@ -16,7 +16,7 @@ from mrkernel.engine.tasks.failures import short_repr
 from mrkernel.errors import ValueTypeError
 from mrkernel.job import Job, Mapper, Reducer
 
-__all__ = ["Values", "batch_outputs", "bound", "map_pairs", "not_a_pair", "pair_table", "reduced_pairs"]
+__all__ = ["Values", "batch_outputs", "bound", "encode_pairs", "map_pairs", "not_a_pair", "pair_table", "reduced_pairs"]
 
 _DECODED_ROWS = 1 << 16
 
