@@ -44,7 +44,9 @@ def run_job(given: dict[str, Any]) -> int:
         click.echo(f"wrote {result.num_rows:,} rows to {given['output']}", err=True)
     else:
         limit = settings(limit=given["limit"]).limit
-        preview = replace(result.preview(limit), access="-o FILE writes all of them")
+        preview = result.preview(limit)
+        is_cut = len(preview.rows) < preview.n_rows
+        preview = replace(preview, access="-o FILE writes all of them" if is_cut else "")
         click.echo(table_text(preview, width=max(40, _columns())))
     if result.counters:
         click.echo(counters_text(result.counters), err=True)

@@ -101,7 +101,7 @@ class CellRun:
             raise
         if self._spec.output:
             self._shell.user_ns[self._spec.output] = result
-        show_result(result, self._spec)
+        show_result(result, self._spec, has_pictures=display_mode(self._shell) != "terminal")
 
     def _interrupted(self, error: BaseException) -> BaseException:
         if isinstance(error, MrkernelError):
@@ -181,7 +181,7 @@ def _source_lines(frame: Frame, *, is_cell: bool) -> list[tuple[int, str]]:
     return [(n, lines[n - 1]) for n in range(first, min(len(lines), frame.lineno + _CONTEXT_LINES) + 1)]
 
 
-def show_result(result: Any, spec: CellSpec) -> None:
+def show_result(result: Any, spec: CellSpec, *, has_pictures: bool = True) -> None:
     """Show the first rows, the counters, and a plot where one is wanted and possible."""
     current = settings(**{name: spec.settings[name] for name in ("limit",) if name in spec.settings})
     preview = result.preview(current.limit)
@@ -190,7 +190,8 @@ def show_result(result: Any, spec: CellSpec) -> None:
     publish(table_html(preview), table_text(preview))
     if result.counters:
         publish(counters_html(result.counters), counters_text(result.counters))
-    if spec.plot or (spec.plot is None and current.plot and result.num_rows > 1):
+    # A terminal shows no pictures; there one is drawn only where it is asked for.
+    if spec.plot or (has_pictures and spec.plot is None and current.plot and result.num_rows > 1):
         _show_plot(result, is_asked_for=bool(spec.plot))
 
 

@@ -9,7 +9,7 @@ from typing import TextIO
 from mrkernel.config import format_bytes, format_duration
 from mrkernel.progress import Progress
 from mrkernel.render.progress import headline, progress_text
-from mrkernel.render.values import cut, display_width
+from mrkernel.render.values import cut, display_width, printable
 
 __all__ = ["ProgressLine", "progress_line"]
 
@@ -18,18 +18,19 @@ LOG_EVERY_S = 10.0
 
 def progress_line(progress: Progress, *, width: int = 80) -> str:
     """The job on one line of at most ``width`` columns: state, the current stage, its bar and numbers."""
-    parts = [headline(progress)]
     active = [stage for stage in progress.stages if stage.state == "running"]
-    if active:
-        stage = active[-1]
-        full = round(stage.fraction * 20)
-        parts.append(f"{stage.name} {'█' * full}{'░' * (20 - full)} {stage.done}/{stage.total}")
-        if stage.records:
-            parts.append(f"{stage.records:,} records")
-        if stage.bytes_in and stage.seconds >= 0.5:
-            parts.append(f"{format_bytes(stage.bytes_per_s)}/s")
-        if stage.eta_s is not None:
-            parts.append(f"about {format_duration(stage.eta_s)} left")
+    if not active:
+        return cut(headline(progress), width)
+    stage = active[-1]
+    full = round(stage.fraction * 16)
+    parts = [f"{cut(printable(progress.name or 'job'), 24)} {format_duration(progress.seconds)}"]
+    parts.append(f"{stage.name} {'█' * full}{'░' * (16 - full)} {stage.done}/{stage.total}")
+    if stage.eta_s is not None:
+        parts.append(f"{format_duration(stage.eta_s)} left")
+    if stage.records:
+        parts.append(f"{stage.records:,} records")
+    if stage.bytes_in and stage.seconds >= 0.5:
+        parts.append(f"{format_bytes(stage.bytes_per_s)}/s")
     return cut(" · ".join(parts), width)
 
 

@@ -26,12 +26,13 @@ def cell(shell, line, body=WORDS, magic="mapreduce"):
 @pytest.mark.cluster
 def test_a_cell_runs_shows_and_binds_its_result(shell, capsys):
     shell.user_ns["lines"] = ["the cat", "the dog"]
-    assert cell(shell, "-i lines -o counts --no-plot") is None
+    assert cell(shell, "-i lines -o counts") is None
     assert dict(shell.user_ns["counts"]) == {"cat": 1, "dog": 1, "the": 2}
     said = capsys.readouterr().out
     assert "counts: finished in" in said
     assert "cat      1\ndog      1\nthe      2\n3 rows, 2 columns" in said
     assert "counts.to_pandas()" in said
+    assert "plot of" not in said
 
 
 @pytest.mark.cluster

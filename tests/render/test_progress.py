@@ -97,7 +97,7 @@ def test_names_and_notes_are_escaped():
 
 def test_line_fits_its_width():
     assert len(progress_line(RUNNING, width=60)) <= 60
-    assert progress_line(RUNNING, width=200).startswith("count: running for 3.2 s · map ████")
+    assert progress_line(RUNNING, width=200).startswith("count 3.2 s · map ██████░")
 
 
 def test_terminal_line_is_replaced_in_place_and_closed_by_the_summary():
@@ -106,7 +106,7 @@ def test_terminal_line_is_replaced_in_place_and_closed_by_the_summary():
     line.update(RUNNING)
     line.update(RUNNING)
     line.close(ENDED)
-    assert stream.getvalue().count("\rcount: running") == 1
+    assert stream.getvalue().count("\rcount 3.2 s") == 1
     assert stream.getvalue().endswith(progress_text(ENDED) + "\n")
 
 
