@@ -111,7 +111,7 @@ def figure_png(axes: Axes, *, dpi: int = 144) -> bytes:
 
 
 def _sized_png(axes: Axes) -> tuple[bytes, dict[str, int]]:
-    width, height = (int(inches * 72) for inches in _figure(axes).get_size_inches())
+    width, height = (int(inches * 96) for inches in _figure(axes).get_size_inches())
     return figure_png(axes), {"width": width, "height": height}
 
 
@@ -206,6 +206,8 @@ def _lines(axes: Axes, table: pa.Table, columns: list[int]) -> str:
         marker = "o" if len(y) <= 60 else ""
         axes.plot(x, y, color=colour, marker=marker, markersize=3, label=_label(table.schema.field(column).name))
     axes.set_xlabel(_label(table.schema.field(0).name))
+    if pa.types.is_integer(kind):
+        axes.locator_params(axis="x", integer=True)
     if len(columns) > 1:
         axes.legend(frameon=False, labelcolor=_TEXT)
     else:

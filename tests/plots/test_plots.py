@@ -115,4 +115,9 @@ def test_a_plot_draws_itself_as_the_last_expression_of_a_cell():
 
     data, metadata = DisplayFormatter().format(plot_table(WORDS))
     assert data["image/png"].startswith(b"\x89PNG")
-    assert metadata["image/png"]["width"] == 504
+    assert metadata["image/png"]["width"] == 672
+
+
+def test_whole_number_keys_have_whole_number_ticks():
+    axes = plot_table(pa.table({"length": list(range(1, 19)), "words": [1] * 18}))
+    assert all(tick == int(tick) for tick in axes.get_xticks())
