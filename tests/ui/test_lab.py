@@ -35,7 +35,7 @@ def dark(notebook):
 
 def test_a_notebook_runs_shows_progress_and_results(lab, open_notebook, shots):
     (lab.folder / "lines.txt").write_text("\n".join(LINES))
-    lab.write("words.ipynb", LOAD, COUNT, "counts.num_rows")
+    lab.write("words.ipynb", LOAD, COUNT, "counts.num_rows", COUNT.replace("-o counts", "-b -o later"))
     notebook = open_notebook("words.ipynb")
     notebook.command("notebook:run-all-cells")
     output = notebook.output(1)
@@ -54,6 +54,7 @@ def test_a_notebook_runs_shows_progress_and_results(lab, open_notebook, shots):
     expect(output.locator("img")).to_have_count(1)
     assert output.locator("img").evaluate("image => image.naturalWidth") > 500
     expect(notebook.output(2)).to_contain_text("11")
+    expect(notebook.output(3).get_by_text("finished in")).to_be_visible(timeout=30_000)
     notebook.page.screenshot(path=shots / "done-light.png")
     dark(notebook)
     notebook.page.screenshot(path=shots / "done-dark.png")
