@@ -10,6 +10,7 @@ import datetime as dt
 import enum
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import total_ordering
 from numbers import Number
 from typing import Any
@@ -21,11 +22,13 @@ import pyarrow.compute as pc
 from mrkernel.batches import Column, concat_columns, decode_column, encode_column, kind_of, object_column
 from mrkernel.errors import KeyTypeError
 
-__all__ = ["Groups", "canonical_key", "encode_keys", "group", "merge_keys", "sort_codes", "sort_order", "sort_token"]
+__all__ = ["Groups", "canonical_key", "check_keys", "encode_keys", "group", "merge_keys", "sort_codes", "sort_order", "sort_token"]
 
 _NAN = float("nan")
-_UNHASHABLE = (list, dict, set, bytearray)
-_ATOMS = (str, bytes, int, bool, type(None))
+_NANS = {Decimal: Decimal("NaN"), complex: complex("nan")}
+# Types whose equality is the contract's as it is, and those that can always be hashed.
+_UNCHANGED = {str, bytes, int, bool, type(None)}
+_ATOMS = _UNCHANGED | {float}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,24 +69,30 @@ def encode_keys(keys: list[Any], name: str = "key") -> Column:
     KeyTypeError
         For a key that cannot be hashed.
     """
-    kinds = set(map(type, keys))
-    for kind in kinds:
-        if issubclass(kind, _UNHASHABLE):
-            raise KeyTypeError(
-                f"the key {_shorten(next(key for key in keys if type(key) is kind))} is a {kind.__name__}, "
-                "which cannot be hashed",
-                hint="use a tuple" if kind is not dict else "use a tuple of its items",
-            )
-    if float in kinds or tuple in kinds:
+    check_keys(keys)
+    if not set(map(type, keys)) <= _UNCHANGED:
         keys = [canonical_key(key) for key in keys]
-    array, field = encode_column(keys, name)
-    if kind_of(field) == "object":
-        for key in keys:
-            try:
-                hash(key)
-            except TypeError as error:
-                raise KeyTypeError(f"the key {_shorten(key)} cannot be hashed: {error}", hint="use a tuple") from None
-    return array, field
+    return encode_column(keys, name)
+
+
+def check_keys(keys: list[Any]) -> None:
+    """Refuse keys that cannot be hashed.
+
+    Raises
+    ------
+    KeyTypeError
+        Naming the first such key.
+    """
+    if set(map(type, keys)) <= _ATOMS:
+        return
+    for key in keys:
+        try:
+            hash(key)
+        except TypeError as error:
+            raise KeyTypeError(
+                f"the key {_shorten(key)} is a {type(key).__name__}, which cannot be hashed: {error}",
+                hint="use a tuple" if not isinstance(key, dict) else "use a tuple of its items",
+            ) from None
 
 
 def _shorten(value: Any) -> str:
@@ -92,11 +101,30 @@ def _shorten(value: Any) -> str:
 
 
 def canonical_key(key: Any) -> Any:
-    """The key with every NaN made one object and -0.0 made 0.0, also inside tuples."""
-    if type(key) is float:
+    """The key with every NaN of a type made one object and -0.0 made 0.0, also inside tuples and frozensets."""
+    kind = type(key)
+    if kind is float:
         return _NAN if key != key else key + 0.0
-    if type(key) is tuple:
-        return tuple(item if type(item) in _ATOMS else canonical_key(item) for item in key)
+    if kind is tuple:
+        return tuple(item if type(item) in _UNCHANGED else canonical_key(item) for item in key)
+    if kind in _UNCHANGED:
+        return key
+    return _canonical_rare(key)
+
+
+def _canonical_rare(key: Any) -> Any:
+    if isinstance(key, tuple):
+        items = [canonical_key(item) for item in key]
+        is_same = all(new is old for new, old in zip(items, key, strict=True))
+        # tuple.__new__, since the classes of named tuples take their items one by one.
+        return key if is_same else tuple.__new__(type(key), items)
+    if isinstance(key, frozenset):
+        return type(key)(canonical_key(item) for item in key)
+    if isinstance(key, np.generic):
+        value = key.item()
+        return key if isinstance(value, np.generic) or isinstance(key, (np.datetime64, np.timedelta64, np.void)) else canonical_key(value)
+    if isinstance(key, (Decimal, complex)) and key != key:
+        return _NANS[type(key)] if type(key) in _NANS else key
     return key
 
 

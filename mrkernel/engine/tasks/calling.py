@@ -48,7 +48,10 @@ def map_pairs(function: Callable[..., Any] | None, records: Iterable[Any], *, ta
     outputs = starmap(function, map(_as_pair, records)) if takes_pairs else map(function, records)
     if inspect.isgeneratorfunction(function) or inspect.isgeneratorfunction(getattr(function, "__func__", None)):
         return chain.from_iterable(outputs)
-    return chain.from_iterable(map(_returned, outputs))
+    # Generator expressions and not map(), which would take a StopIteration of the function's own for the end.
+    if takes_pairs:
+        return chain.from_iterable(_returned(function(*_as_pair(record))) for record in records)
+    return chain.from_iterable(_returned(function(record)) for record in records)
 
 
 def _as_pair(record: Any) -> Any:

@@ -39,6 +39,9 @@ def short_repr(value: Any, limit: int = 200) -> str:
 
 def describe_failure(error: BaseException, stage: str, task: int, at: Any) -> Failure:
     """The record of an exception; nothing in it can fail to pickle or grow without bound."""
+    if isinstance(error, RuntimeError) and isinstance(error.__cause__, StopIteration):
+        # Python turns a StopIteration that leaves a generator into this; the cause has the user's line.
+        error = error.__cause__
     is_ours = isinstance(error, MrkernelError)
     frames = _user_frames(error.__traceback__)
     origin = _origin(at)

@@ -12,6 +12,7 @@ from mrkernel.engine.tasks.attempt import AttemptCancelled, MapCall, Progress, R
 from mrkernel.engine.tasks.calling import batch_outputs, bound, map_pairs, not_a_pair
 from mrkernel.engine.tasks.collecting import PartCollector, RunCollector
 from mrkernel.errors import KeyTypeError, MrkernelError, ValueTypeError
+from mrkernel.grouping import check_keys
 from mrkernel.io import RecordBlock, Source, Split
 from mrkernel.job import Job
 
@@ -201,10 +202,20 @@ def _collect(pairs: Iterator[Any], collector: RunCollector | PartCollector) -> N
             for pair in piece:
                 if not isinstance(pair, tuple):
                     raise not_a_pair("mapper", pair)
-        if collector.count(piece):
-            continue
         try:
-            keys = [key for key, _ in piece]
-        except ValueError:
-            raise not_a_pair("mapper", next(pair for pair in piece if len(pair) != 2)) from None
-        collector.add(keys, [value for _, value in piece])
+            if collector.count(piece):
+                continue
+        except (IndexError, TypeError, ValueError):
+            _split(piece)
+            raise
+        collector.add(*_split(piece))
+
+
+def _split(pairs: list[Any]) -> tuple[list[Any], list[Any]]:
+    """Keys and values of pairs, or the error for what is no pair with a key that can be hashed."""
+    try:
+        keys = [key for key, _ in pairs]
+    except ValueError:
+        raise not_a_pair("mapper", next(pair for pair in pairs if len(pair) != 2)) from None
+    check_keys(keys)
+    return keys, [value for _, value in pairs]
