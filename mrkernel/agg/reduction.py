@@ -229,7 +229,11 @@ class Reduction:
             return table
         groups = group(key)
         rows = self.aggregates[0][1].keep(value, groups.codes, groups.n_groups)
-        return table if rows is None else table.take(pa.array(rows))
+        if rows is None:
+            return table
+        # A dropped row may hold the widest of equal keys, so the rows that stay take the key that is shown.
+        shown = groups.keys[0].take(pa.array(groups.codes[rows]))
+        return make_table([(shown, groups.keys[1]), (value[0].take(pa.array(rows)), value[1])])
 
     def _reduced(self, tables: Sequence[pa.Table]) -> pa.Table:
         key, value = _joined(tables, 0), _joined(tables, 1)

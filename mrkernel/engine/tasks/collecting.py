@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ import pyarrow as pa
 from mrkernel.agg import Count, Reduction, Sum, as_reduction
 from mrkernel.batches import decode_column, encode_column, make_table, value_columns
 from mrkernel.engine.shuffle import Run, new_path, write_batches, write_run
-from mrkernel.engine.tasks.calling import encode_pairs, not_a_pair, pair_table, reduced_pairs
+from mrkernel.engine.tasks.calling import encode_pairs, pair_table, reduced_pairs
 from mrkernel.grouping import encode_keys, group
 from mrkernel.job import Job
 from mrkernel.partition import partition_ids
@@ -27,6 +28,7 @@ _RUN_BYTES = 64 << 20
 # Above this share of distinct keys, combining costs more than the rows it saves (20 M pairs, 10 M keys: 2 x).
 _USELESS = 0.6
 _SAMPLE = 256
+_INTS = {int, bool}
 
 
 class RunCollector:
@@ -91,25 +93,19 @@ class RunCollector:
         """
         if self._counter is None or not self._is_countable(pairs):
             return False
-        counts = self._counts
+        counts, n_before = self._counts, len(self._counts)
         get = counts.get
-        try:
-            if type(self._counter) is Count:
-                for key, _ in pairs:
-                    counts[key] = get(key, 0) + 1
-            else:
-                for key, value in pairs:
-                    # "| 0" lets ints and bools pass and stops everything else before it is added.
-                    counts[key] = get(key, 0) + (value | 0)
-        except (TypeError, ValueError):
-            done = next((row for row, pair in enumerate(pairs) if not _is_int_pair(pair)), 0)
-            self.n_pairs += done
-            self._counted += done
-            self._flush_counts()
-            self._split(pairs[done:])
-            return True
+        if type(self._counter) is Count:
+            for key, _ in pairs:
+                counts[key] = get(key, 0) + 1
+        else:
+            for key, value in pairs:
+                counts[key] = get(key, 0) + value
         self.n_pairs += len(pairs)
         self._counted += len(pairs)
+        # What is new stands last, and keys of another kind are new: looking at these alone costs next to nothing.
+        if {type(key) for key in islice(reversed(counts), len(counts) - n_before)} - {self._counts_kind}:
+            self._take_back([pair for pair in pairs if type(pair[0]) is not self._counts_kind])
         if len(counts) >= _DICT_KEYS:
             self._judge(len(counts), self._counted)
             self._flush_counts()
@@ -119,19 +115,21 @@ class RunCollector:
         if not self._counts:
             if self._keys:
                 return False
-            first = pairs[0]
-            self._counts_kind = type(first[0]) if len(first) == 2 else object
-        if self._counts_kind is int and {type(pair[0]) for pair in pairs} != {int}:
+            self._counts_kind = type(pairs[0][0])
+        if self._counts_kind is int and {type(key) for key, _ in pairs} != {int}:
             return False
-        return self._counts_kind in (str, bytes, int)
+        if self._counts_kind not in (str, bytes, int):
+            return False
+        # NumPy's integers would overflow.
+        return type(self._counter) is Count or {type(value) for _, value in pairs} <= _INTS
 
-    def _split(self, pairs: list[tuple[Any, Any]]) -> None:
-        """Take pairs that cannot be counted, and count no more before they are flushed."""
-        try:
-            keys = [key for key, _ in pairs]
-        except ValueError:
-            raise not_a_pair("mapper", next(pair for pair in pairs if len(pair) != 2)) from None
-        self.add(keys, [value for _, value in pairs])
+    def _take_back(self, strange: list[tuple[Any, Any]]) -> None:
+        """Undo the counting of keys of another kind, which may equal each other, and take them with more care."""
+        for key, _ in strange:
+            self._counts.pop(key, None)
+        self.n_pairs -= len(strange)
+        self._counted -= len(strange)
+        self.add([key for key, _ in strange], [value for _, value in strange])
 
     def _judge(self, n_after: int, n_before: int) -> None:
         if not self._is_forced and n_before >= _PAIRS and n_after > _USELESS * n_before:
@@ -303,15 +301,6 @@ class _FunctionCombiner:
         keys = decode_column(*groups.keys)
         pairs = list(reduced_pairs(function, keys, groups.starts().tolist(), _whole(values), "", lambda key: None))
         return encode_pairs([key for key, _ in pairs], [value for _, value in pairs], encode_keys)
-
-
-def _is_int_pair(pair: tuple[Any, ...]) -> bool:
-    try:
-        hash(pair[0])
-        pair[1] | 0
-        return len(pair) == 2
-    except TypeError:
-        return False
 
 
 def _whole(column: Any) -> Any:
