@@ -110,6 +110,13 @@ def test_numbers_are_aggregated_as_in_plain_python(name, pairs, cut):
     check(*AGGREGATES[name], pairs, cut)
 
 
+@inline_examples
+@given(pairs=st.lists(st.tuples(keys, st.sampled_from([1, 1, 2, True, 2**62])), max_size=40), cut=cuts)
+def test_counts_keep_the_widest_of_equal_keys(pairs, cut):
+    check(sum, sum, pairs, cut)
+    check(len, len, pairs, cut)
+
+
 ANY_VALUES = {
     "len": (len, len),
     "list": (list, list),
@@ -133,7 +140,7 @@ def test_values_of_every_kind_come_out_as_they_went_in(name, pairs, cut):
 
 
 @inline_examples
-@given(pairs=st.lists(st.tuples(st.sampled_from(["a", 1, None]), keys), max_size=30), cut=cuts)
+@given(pairs=st.lists(st.tuples(st.sampled_from(["a", 1, True, None]), keys), max_size=30), cut=cuts)
 def test_set_and_distinct_use_the_equality_of_keys(pairs, cut):
     def different(values):
         return [key for key, _ in map_reduce([(value, None) for value in without_none(values)], lambda key, values: None)]
