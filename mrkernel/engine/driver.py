@@ -13,8 +13,8 @@ from mrkernel.engine.executor import AttemptLost, AttemptProgressed, AttemptStar
 from mrkernel.engine.ranges import key_ranges
 from mrkernel.engine.shuffle import LostRunError, Run
 from mrkernel.engine.tasks import MapCall, MergeCall, ReduceCall, TaskReport
-from mrkernel.engine.wording import failure_sentence, split_words, with_source_lines
-from mrkernel.errors import ClusterError, JobCancelledError, TaskFailedError
+from mrkernel.engine.wording import failure_error, split_words, with_source_lines
+from mrkernel.errors import ClusterError, JobCancelledError
 from mrkernel.events import (
     Counters,
     Event,
@@ -114,8 +114,8 @@ class Driver:
 
         Raises
         ------
-        TaskFailedError
-            If a task failed for good.
+        TaskFailedError, SourceError
+            If a task failed for good: in the user's functions, or because the input cannot be read.
         JobCancelledError
             If :meth:`stop` was called.
         ClusterError
@@ -316,7 +316,7 @@ class Driver:
             self._again(call, stage, f"{failure.error_type}: {failure.error_text}", wait_s=_BACK_OFF_S * report.attempt)
             return
         self._emit(TaskFailed(job_id=self._job_id, stage=report.stage, task=report.task, failure=failure))
-        raise TaskFailedError(failure_sentence(failure), failure=failure, hint=failure.hint)
+        raise failure_error(failure)
 
     def _on_lost(self, message: AttemptLost, stage: _Stage) -> None:
         call = stage.calls.get(message.task)
@@ -334,7 +334,7 @@ class Driver:
             hint="the function may crash the interpreter or need more memory than a worker has",
         )  # fmt: skip
         self._emit(TaskFailed(job_id=self._job_id, stage=message.stage, task=message.task, failure=failure))
-        raise TaskFailedError(failure_sentence(failure), failure=failure, hint=failure.hint)
+        raise failure_error(failure)
 
     def _again(self, call: TaskCall, stage: _Stage, reason: str, *, wait_s: float = 0.0) -> None:
         again = dataclasses.replace(call, attempt=call.attempt + 1)

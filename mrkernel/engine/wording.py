@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import linecache
 
+from mrkernel import errors
+from mrkernel.errors import MrkernelError, SourceError, TaskFailedError
 from mrkernel.events import Failure
 from mrkernel.io import Split
 
-__all__ = ["failure_sentence", "split_words", "with_source_lines"]
+__all__ = ["failure_error", "failure_sentence", "split_words", "with_source_lines"]
 
 
 def with_source_lines(failure: Failure) -> Failure:
@@ -18,6 +20,16 @@ def with_source_lines(failure: Failure) -> Failure:
         for frame in failure.frames
     )
     return dataclasses.replace(failure, frames=frames)
+
+
+def failure_error(failure: Failure) -> MrkernelError:
+    """The error to raise: the reader's own where the input cannot be read, TaskFailedError otherwise."""
+    kind = getattr(errors, failure.error_type, None)
+    if failure.function == "reader" and isinstance(kind, type) and issubclass(kind, SourceError):
+        error = kind(failure.error_text, hint=failure.hint)
+        error.failure = failure  # type: ignore[attr-defined]
+        return error
+    return TaskFailedError(failure_sentence(failure), failure=failure, hint=failure.hint)
 
 
 def split_words(split: Split) -> str:
@@ -31,4 +43,5 @@ def failure_sentence(failure: Failure) -> str:
     at = f" at {place}" if place else ""
     line = failure.frames[-1] if failure.frames else None
     where = f", in line {line.lineno} of {line.function}: {line.text}" if line and line.text else ""
-    return f"{failure.function} failed{at}: {failure.error_type}: {failure.error_text}{where}"
+    what = f"{failure.error_type}: {failure.error_text}" if failure.error_text else failure.error_type
+    return f"{failure.function} failed{at}: {what}{where}"

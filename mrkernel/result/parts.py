@@ -13,7 +13,7 @@ from mrkernel.batches import decode_column
 from mrkernel.errors import SourceChangedError
 from mrkernel.io import Origin, RecordBlock, Source, Split
 
-__all__ = ["PartFile", "PartsSource", "pairs"]
+__all__ = ["OwnedSource", "PartFile", "PartsSource", "pairs"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +93,16 @@ class PartsSource(Source):
     def locate(self, split: Split, block: RecordBlock, index: int) -> Origin:
         row = split.start + block.first + index
         return Origin(source=self.label, location=f"row {row + 1}", offset=row)
+
+
+@dataclass(frozen=True)
+class OwnedSource(PartsSource):
+    """The same, keeping the Result whose files these are alive in this process; workers get the rest."""
+
+    owner: Any = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (PartsSource, (self.parts, self.label))
 
 
 def _columns(batch: pa.RecordBatch | pa.Table) -> list[list[Any]]:

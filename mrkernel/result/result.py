@@ -15,7 +15,7 @@ from mrkernel.batches import concat_columns, decode_column, kind_of, make_table,
 from mrkernel.errors import MrkernelError, OptionError
 from mrkernel.events import Counters
 from mrkernel.render import Preview, counters_html, counters_text, table_html, table_text
-from mrkernel.result.parts import PartFile, PartsSource, pairs
+from mrkernel.result.parts import OwnedSource, PartFile, PartsSource, pairs
 from mrkernel.result.report import Report
 
 if TYPE_CHECKING:
@@ -160,10 +160,7 @@ class Result:
 
     def __mrkernel_source__(self) -> Source:
         """The source that this result is for another job, without moving a row."""
-        source = self._source
-        # The files must live as long as the source is used in this process.
-        object.__setattr__(source, "_owner", self)
-        return source
+        return OwnedSource(self._source.parts, label=self._source.label, owner=self)
 
     # -- views -------------------------------------------------------------------------------------------------
 

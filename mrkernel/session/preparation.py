@@ -1,0 +1,131 @@
+"""From a job to its driver: folders and a plan at once, the cluster when it is up."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from mrkernel.config import Settings
+from mrkernel.engine import Driver, InlineExecutor, Outcome, Run
+from mrkernel.events import Listener
+from mrkernel.io import Source
+from mrkernel.job import Job
+from mrkernel.planner import Plan, make_plan
+from mrkernel.progress import Progress
+from mrkernel.result import PartsSource, Report, Result
+from mrkernel.result.parts import PartFile
+from mrkernel.result.result import write_to
+from mrkernel.session.folders import Folders
+from mrkernel.session.handle import JobHandle
+
+if TYPE_CHECKING:
+    from mrkernel.cluster import Cluster
+    from mrkernel.engine.executor import Executor
+
+__all__ = ["Preparation", "expected_workers"]
+
+# A job larger than this travels to workers as a file instead of in every task.
+_INLINE_JOB_BYTES = 32 << 10
+
+
+class Preparation:
+    """Everything a job needs before its driver starts: folders and a plan at once, the cluster when it is up."""
+
+    def __init__(self, job: Job, given: Settings, executor: str, cluster: Cluster | None, packed: bytes) -> None:
+        self._job, self._given, self._packed = job, given, packed
+        self._is_inline = executor == "inline"
+        self._place = cluster
+        self._job_id = f"{re.sub(r'[^A-Za-z0-9]+', '-', job.name)[:20]}-{secrets.token_hex(4)}"
+        self._folders = Folders(given, self._job_id)
+
+    def start(self, origin: Source, listeners: Sequence[Listener], sink: Any) -> JobHandle:
+        try:
+            source = origin.localized(self._folders.input())
+            plan = make_plan(self._job, source, self._given, self._expected_workers())
+        except BaseException:
+            self._folders.discard()
+            raise
+        handle = JobHandle(self._job_id, plan, listeners)
+        handle.start(
+            lambda: self._driver(plan, handle), lambda outcome, progress: self._finish(outcome, progress, sink),
+            self._folders.discard_input,
+        )  # fmt: skip
+        return handle
+
+    def _expected_workers(self) -> int:
+        """How many workers there will be; the embedded cluster may still be starting."""
+        if self._is_inline:
+            return 1
+        return self._place.n_workers if self._place is not None else expected_workers(self._given)
+
+    @property
+    def _is_remote(self) -> bool:
+        # Workers on other machines write in folders of their own; their results are brought here.
+        return self._place is not None and not self._place.is_local
+
+    def _driver(self, plan: Plan, handle: JobHandle) -> Driver:
+        if not self._is_inline and self._place is None:
+            from mrkernel.cluster import default
+
+            self._place = default(self._given)
+        executor = self._executor()
+        self._send(plan.first.source)
+        if self._is_remote:
+            scratch, results, job = f"{self._job_id}/shuffle", f"{self._job_id}/result", self._packed  # type: str, str, Any
+        else:
+            scratch = self._folders.scratch(self._place.scratch_dir if self._place else None)
+            results, job = self._folders.results(), _shared(self._packed, scratch)
+
+        def as_next_source(runs: list[Run]) -> Source:
+            source = PartsSource(_part_files(executor.bring(runs)), label="the step before")
+            self._send(source)
+            return source
+
+        return Driver(plan, executor, job=job, job_id=self._job_id, scratch=scratch, results=results,
+                      emit=handle.emit, as_source=as_next_source)  # fmt: skip
+
+    def _executor(self) -> Executor:
+        if self._place is None:
+            return InlineExecutor()
+        from mrkernel.engine import DaskExecutor
+
+        home = self._folders.results() if self._is_remote else None
+        return DaskExecutor(self._place.client, self._job_id, self._place.restart_worker, home=home)
+
+    def _send(self, source: Source) -> None:
+        """Copy what only this machine has to the hosts of remote workers."""
+        if self._is_remote and self._place is not None:
+            from mrkernel.engine import send_file
+
+            for path in source.local_files():
+                send_file(self._place.client, path)
+
+    def _finish(self, outcome: Outcome, progress: Progress, sink: Any) -> Result:
+        result = Result(_part_files(outcome.parts), name=self._job.name, counters=outcome.counters,
+                        report=Report(progress=progress), limit=self._given.limit)  # fmt: skip
+        if sink is not None:
+            write_to(sink, result)
+        return result
+
+
+def expected_workers(given: Settings) -> int:
+    from mrkernel.cluster import current, limits
+
+    running = current()
+    return given.workers or (running.n_workers if running is not None else limits.worker_count())
+
+
+def _shared(packed: bytes, scratch: str) -> bytes | str:
+    if len(packed) <= _INLINE_JOB_BYTES:
+        return packed
+    path = os.path.join(scratch, "job.pickle")
+    with open(path, "wb") as file:
+        file.write(packed)
+    return path
+
+
+def _part_files(runs: list[Run]) -> tuple[PartFile, ...]:
+    return tuple(PartFile(path=run.path, n_rows=run.n_rows, n_bytes=run.n_bytes) for run in runs)
