@@ -38,12 +38,13 @@ _CSS = (
 .mrkernel.mrkernel table thead th{font-weight:600;vertical-align:bottom}
 .mrkernel.mrkernel table tbody th{font-weight:600}
 .mrkernel.mrkernel table .mr-num{text-align:right;font-variant-numeric:tabular-nums}
+.mrkernel.mrkernel .mr-stages td:last-child{white-space:normal;min-width:7em}
 .mrkernel.mrkernel .mr-data tbody td{border-bottom:1px solid var(--mr-line);white-space:pre-wrap;overflow-wrap:anywhere}
 .mrkernel.mrkernel .mr-data td.mr-num{white-space:nowrap}
 .mrkernel.mrkernel .mr-data th small{display:block;font-weight:400;color:var(--mr-dim)}
 .mrkernel.mrkernel .mr-scroll{overflow-x:auto}
 .mrkernel.mrkernel summary{cursor:pointer}
-.mrkernel.mrkernel .mr-bar{width:160px;height:8px;border-radius:4px;background:var(--mr-track);overflow:hidden}
+.mrkernel.mrkernel .mr-bar{width:100px;height:8px;border-radius:4px;background:var(--mr-track);overflow:hidden}
 .mrkernel.mrkernel .mr-bar>div{height:8px;background:var(--mr-accent)}
 .mrkernel.mrkernel .mr-bar.mr-finished>div{background:var(--mr-good)}
 .mrkernel.mrkernel .mr-bar.mr-failed>div{background:var(--mr-bad)}
