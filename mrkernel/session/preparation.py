@@ -74,7 +74,7 @@ class Preparation:
         executor = self._executor()
         self._send(plan.first.source)
         if self._is_remote:
-            scratch, results, job = f"{self._job_id}/shuffle", f"{self._job_id}/result", self._packed  # type: str, str, Any
+            scratch, results, job = self._job_id, f"{self._job_id}/result", self._packed  # type: str, str, Any
         else:
             scratch = self._folders.scratch(self._place.scratch_dir if self._place else None)
             results, job = self._folders.results(), _shared(self._packed, scratch)
