@@ -103,9 +103,7 @@ class MapReduceMagics(Magics):
             names = run_body(self.shell, "mapreduce", line, cell)
             functions = cell_functions(names, self.shell.user_ns)
         job = build_job(spec, functions, self.kept, names)
-        # A location that is not there is said now, not after a cluster has started.
-        source = as_source(resolve_source(spec, self.shell.user_ns))
-        planned = Planned(spec, job, source)
+        planned = Planned(spec, job, as_source(resolve_source(spec, self.shell.user_ns)))
         self.last = planned
         if spec.explain:
             self.explain(planned)
@@ -118,20 +116,26 @@ class MapReduceMagics(Magics):
         publish(plan._repr_html_(), str(plan))
 
     def _run(self, planned: Planned) -> CellRun:
-        spec = planned.spec
-
-        def submit() -> JobHandle:
-            handle = session.submit(planned.job, planned.source, save=spec.save, overwrite=spec.overwrite,
-                                    append=spec.append, **spec.settings)  # fmt: skip
-            self.handles.append(handle)
-            return handle
-
-        return CellRun(self.shell, spec, planned.job.name, submit)
+        return CellRun(self.shell, planned.spec, self._submit(planned))
 
     def _in_background(self, planned: Planned) -> JobHandle:
-        handle = self._run(planned).in_background()
+        handle = self._submit(planned)
+        CellRun(self.shell, planned.spec, handle).follow()
         if planned.spec.output:
             self.shell.user_ns[planned.spec.output] = handle
+        return handle
+
+    def _submit(self, planned: Planned) -> JobHandle:
+        spec = planned.spec
+        handle = session.submit(
+            planned.job,
+            planned.source,
+            save=spec.save,
+            overwrite=spec.overwrite,
+            append=spec.append,
+            **spec.settings,
+        )
+        self.handles.append(handle)
         return handle
 
     def _keep(self, role: str, line: str, cell: str) -> None:

@@ -6,13 +6,12 @@ import asyncio
 import linecache
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from mrkernel.cellspec import CellSpec
-from mrkernel.config import Settings, format_duration, settings
+from mrkernel.config import format_duration, settings
 from mrkernel.errors import JobInterruptedError, MrkernelError, OptionError, TaskFailedError
 from mrkernel.events import Failure, Frame
 from mrkernel.magics.view import JobView, display_mode, publish, publish_data
@@ -30,22 +29,12 @@ _CONTEXT_LINES = 2
 
 
 class CellRun:
-    """One job of one cell, from the start of the cluster to what stays in the notebook.
+    """One job of one cell, from its start to what stays in the notebook."""
 
-    Parameters
-    ----------
-    submit
-        Starts the job and returns its handle; called on the cell's own thread, where its data may belong.
-    """
-
-    def __init__(self, shell: Any, spec: CellSpec, job_name: str, submit: Callable[[], JobHandle]) -> None:
+    def __init__(self, shell: Any, spec: CellSpec, handle: JobHandle) -> None:
         self._shell = shell
         self._spec = spec
-        self._submit = submit
-        self._handle: JobHandle | None = None
-        self._cluster = _started_cluster(settings(**spec.settings))
-        self._planning = Progress(name=job_name)
-        self._began = time.monotonic()
+        self._handle = handle
         self._view = JobView(display_mode(shell))
 
     def wait(self) -> None:
@@ -67,33 +56,33 @@ class CellRun:
             raise self._interrupted(error) from None
         self._end()
 
-    def in_background(self) -> JobHandle:
-        """Start the job and return its handle; a live display is kept up to date, errors stay with the handle."""
-        handle = self._handle = self._submit()
-        if display_mode(self._shell) == "live":
-            self._view.open(handle.progress())
-            threading.Thread(
-                target=self._follow, args=(handle,), name=f"mrkernel-view-{handle.job_id}", daemon=True
-            ).start()
-        return handle
+    def follow(self) -> None:
+        """Where someone watches, keep a display up to date while other cells run; errors stay with the handle."""
+        if display_mode(self._shell) != "live":
+            return
+        self._view.open(self._progress())
+        threading.Thread(target=self._follow, name=f"mrkernel-view-{self._handle.job_id}", daemon=True).start()
+
+    def _follow(self) -> None:
+        for pause in self._looks():
+            time.sleep(pause)
+        self._view.finish(self._progress())
 
     def _looks(self) -> Iterator[float]:
-        """Start the job, and give the seconds to wait before each further look, until it ended."""
-        yield from _pauses(self._cluster.is_set, lambda: self._view.update(self._starting()))
-        handle = self._handle = self._submit()
-        yield from _pauses(handle.done, lambda: self._view.update(handle.progress()))
+        """Seconds to wait before each further look at the job, until it has ended."""
+        pause = _FIRST_LOOK_S
+        while not self._handle.done():
+            yield pause
+            pause = min(_LAST_LOOK_S, pause * 1.5)
+            self._view.update(self._progress())
 
-    def _starting(self) -> Progress:
-        return replace(self._planning, seconds=time.monotonic() - self._began)
-
-    def _follow(self, handle: JobHandle) -> None:
-        for pause in _pauses(handle.done, lambda: self._view.update(handle.progress())):
-            time.sleep(pause)
-        self._view.finish(handle.progress())
+    def _progress(self) -> Progress:
+        # Before the driver has begun (the cluster may still start) only the handle knows the job's name.
+        progress = self._handle.progress()
+        return progress if progress.name else replace(progress, name=self._handle.name)
 
     def _end(self) -> None:
-        assert self._handle is not None
-        self._view.finish(self._handle.progress())
+        self._view.finish(self._progress())
         try:
             result = self._handle.result()
         except TaskFailedError as error:
@@ -106,11 +95,9 @@ class CellRun:
     def _interrupted(self, error: BaseException) -> BaseException:
         if isinstance(error, MrkernelError):
             return error
-        progress = self._starting()
-        if self._handle is not None:
-            self._handle.cancel(interrupted=True)
-            self._handle.wait(_STOP_S)
-            progress = self._handle.progress()
+        self._handle.cancel(interrupted=True)
+        self._handle.wait(_STOP_S)
+        progress = self._progress()
         if progress.is_running:
             progress = replace(progress, state="interrupted")
         self._view.finish(progress)
@@ -123,32 +110,6 @@ class CellRun:
         alike = [f for f in failures if f.error_type == failure.error_type]
         given: dict[str, Any] = {"more": max(0, len(alike) - 1), "context": context}
         publish(failure_html(failure, **given), failure_text(failure, **given))
-
-
-def _pauses(is_over: Callable[[], bool], look: Callable[[], None]) -> Iterator[float]:
-    pause = _FIRST_LOOK_S
-    while not is_over():
-        yield pause
-        pause = min(_LAST_LOOK_S, pause * 1.5)
-        look()
-
-
-def _started_cluster(given: Settings) -> threading.Event:
-    """An event that is set once the cluster runs, or cannot be started: the job itself then says why."""
-    from mrkernel.cluster import current, default
-
-    ready = threading.Event()
-    if current() is not None:
-        ready.set()
-        return ready
-
-    def start() -> None:
-        with suppress(Exception):
-            default(given)
-        ready.set()
-
-    threading.Thread(target=start, name="mrkernel-cluster-start", daemon=True).start()
-    return ready
 
 
 def _stopped(progress: Progress) -> str:
