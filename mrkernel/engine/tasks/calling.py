@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain, starmap
 from typing import Any
 
@@ -25,20 +25,32 @@ _DECODED_ROWS = 1 << 16
 def bound(function: Any, step: Job, task: TaskContext) -> Iterator[Any]:
     """The function to call in this task, between the setup and teardown of its job and of its class."""
     task.state = step.setup() if step.setup is not None else None
-    try:
+    with _finally(lambda: _tear_down(step, task)):
         if isinstance(function, type) and issubclass(function, (Mapper, Reducer)):
             instance = function()
             instance.setup()
-            try:
+            with _finally(instance.teardown):
                 yield instance.map if isinstance(instance, Mapper) else instance.reduce
-            finally:
-                instance.teardown()
         else:
             yield function
-    finally:
-        if step.teardown is not None:
-            takes_state = bool(inspect.signature(step.teardown).parameters)
-            step.teardown(task.state) if takes_state else step.teardown()
+
+
+def _tear_down(step: Job, task: TaskContext) -> None:
+    if step.teardown is not None:
+        takes_state = bool(inspect.signature(step.teardown).parameters)
+        step.teardown(task.state) if takes_state else step.teardown()
+
+
+@contextmanager
+def _finally(teardown: Callable[[], None]) -> Iterator[None]:
+    """Call ``teardown`` at the end, whose own error never hides the one that ended the task."""
+    try:
+        yield
+    except BaseException:
+        with suppress(Exception):
+            teardown()
+        raise
+    teardown()
 
 
 def map_pairs(function: Callable[..., Any] | None, records: Iterable[Any], *, takes_pairs: bool) -> Iterator[Any]:

@@ -32,15 +32,14 @@ def run_map(call: MapCall, step: Job, runtime: Runtime, task: TaskContext, at: P
     else:
         collector = PartCollector(step, **where)  # type: ignore[arg-type]
     meter = _Meter(runtime)
-    at.function = "setup" if step.setup is not None else "mapper"
+    at.function = "setup"
     with bound(step.mapper, step, task) as function:
         if step.batch_kind:
             _map_batches(call, step.batch_kind, function, collector, meter, task, at)
         else:
             _map_records(call, step, function, collector, meter, task, at)
-        at.function = "teardown"
+        at.function, at.origin = "teardown", None
     at.function = "combiner" if step.combiner is not None else "mapper"
-    at.origin = None
     runs = collector.finish()
     return {
         "records_in": meter.records,

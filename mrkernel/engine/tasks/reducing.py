@@ -43,7 +43,7 @@ def run_merge(call: MergeCall, step: Job, runtime: Runtime) -> dict[str, Any]:
 
 def run_reduce(call: ReduceCall, step: Job, runtime: Runtime, task: TaskContext, at: Progress) -> dict[str, Any]:
     """Run the call; the fields of its report."""
-    at.function = "setup" if step.setup is not None else "reducer"
+    at.function = "setup"
     readers = RunReaders(call.runs, runtime.fetch) if call.partitions else None
     n_rows = n_out = n_bytes_in = 0
     runs: list[Run] = []
