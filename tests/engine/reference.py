@@ -73,10 +73,9 @@ def exact_sum(values: Iterable[Any]) -> Any:
 def exact_mean(values: Iterable[Any]) -> Any:
     """The mean, rounded once."""
     numbers = [value for value in values if value is not None]
-    total = exact_sum(numbers)
-    if not numbers or (isinstance(total, float) and (total != total or abs(total) == float("inf"))):
-        return total
-    return _rounded(sum(map(Fraction, numbers)) / len(numbers))
+    if any(number != number or abs(number) == float("inf") for number in numbers):
+        return exact_sum(numbers)
+    return _rounded(Fraction(sum(map(Fraction, numbers))) / len(numbers)) if numbers else None
 
 
 def exact_variance(values: Iterable[Any]) -> Any:
