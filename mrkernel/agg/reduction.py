@@ -68,6 +68,10 @@ class Reduction:
                 return merged
         return self._accumulated(tables)
 
+    def check(self, value: Any) -> None:
+        """Raise ValueTypeError if a value cannot be aggregated."""
+        self._add(None, value)
+
     def finish(self, tables: Sequence[pa.Table]) -> pa.Table:
         """The result: ``key`` and ``value``, or the columns that names or dict fields give; sorted by key."""
         if not tables:

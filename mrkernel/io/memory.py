@@ -76,7 +76,7 @@ class ObjectSource(Source):
         if isinstance(self._records, range):
             return self
         path = _new_file(directory, "objects")
-        return ScratchObjects(path, write_objects(path, self._records), name=self._name)
+        return ScratchObjects(path, write_objects(path, self._records), name=self._name, size_bytes=self.size_bytes())
 
 
 class StreamSource(Source):
@@ -181,7 +181,7 @@ class TableSource(Source):
     def localized(self, directory: str) -> Source:
         """The table in an Arrow IPC file that workers memory-map."""
         path = _new_file(directory, "arrow")
-        return ScratchTable(path, write_table(path, self._table), name=self._name)
+        return ScratchTable(path, write_table(path, self._table), name=self._name, size_bytes=self.size_bytes())
 
 
 def frame_table(frame: Any) -> pa.Table:

@@ -64,11 +64,12 @@ def write_table(path: str, table: pa.Table) -> list[tuple[int, int]]:
 class _Scratch(Source):
     """Ranges of rows of a file; ``payload`` is the part of the index that a range needs."""
 
-    def __init__(self, path: str, index: list[tuple[int, int]], *, name: str) -> None:
+    def __init__(self, path: str, index: list[tuple[int, int]], *, name: str, size_bytes: int | None = None) -> None:
         self._path = path
         self._index: list[tuple[int, int]] = index
         self._name = name
-        self._size = os.path.getsize(path)
+        # The size that a plan speaks of, so that the same chunk size cuts the data alike before and after it is written.
+        self._size = os.path.getsize(path) if size_bytes is None else size_bytes
 
     def __getstate__(self) -> dict[str, Any]:
         # Each split carries the few entries it needs.
@@ -79,7 +80,7 @@ class _Scratch(Source):
         return self._name
 
     def size_bytes(self) -> int:
-        """Bytes of the file."""
+        """Bytes of the file, or of the data it was made from."""
         return self._size
 
     def local_files(self) -> list[str]:

@@ -46,7 +46,8 @@ def describe_failure(error: BaseException, stage: str, task: int, at: Any) -> Fa
     frames = _user_frames(error.__traceback__)
     origin = _origin(at)
     record = short_repr(at.record) if at.has_record else short_repr(at.key) if at.has_key else ""
-    transient = isinstance(error, (OSError, MemoryError)) and not is_ours and not frames
+    # Reading may fail by bad luck, also in a source of the user's own; a mapper's own error would come again.
+    transient = isinstance(error, (OSError, MemoryError)) and not is_ours and (not frames or at.function == "reader")
     return Failure(
         stage=stage,
         task=task,

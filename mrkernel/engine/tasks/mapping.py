@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
@@ -21,6 +21,7 @@ __all__ = ["run_map"]
 # Pairs are checked and handed on in pieces that stay in the cache.
 _PIECE = 1 << 9
 _REPORT_S = 0.25
+_SEARCH_S = 10.0
 
 
 def run_map(call: MapCall, step: Job, runtime: Runtime, task: TaskContext, at: Progress) -> dict[str, Any]:
@@ -34,13 +35,18 @@ def run_map(call: MapCall, step: Job, runtime: Runtime, task: TaskContext, at: P
     meter = _Meter(runtime)
     at.function = "setup"
     with bound(step.mapper, step, task) as function:
-        if step.batch_kind:
-            _map_batches(call, step.batch_kind, function, collector, meter, task, at)
-        else:
-            _map_records(call, step, function, collector, meter, task, at)
-        at.function, at.origin = "teardown", None
-    at.function = "combiner" if step.combiner is not None else "mapper"
-    runs = collector.finish()
+        try:
+            if step.batch_kind:
+                _map_batches(call, step.batch_kind, function, collector, meter, task, at)
+            else:
+                _map_records(call, step, function, collector, meter, task, at)
+            at.function, at.origin = "combiner" if step.combiner is not None else "mapper", None
+            runs = collector.finish()
+        except (KeyTypeError, ValueTypeError):
+            if not step.batch_kind:
+                _point_at_culprit(call, step, function, at)
+            raise
+        at.function = "teardown"
     return {
         "records_in": meter.records,
         "records_out": collector.n_pairs,
@@ -111,8 +117,7 @@ def _map_records(
 ) -> None:
     source, split = call.source, call.split
     takes_pairs = step.takes_pairs
-    blocks = source.read_pairs(split) if takes_pairs and source.is_keyed else source.read_records(split)
-    for block in _reading(blocks, at):
+    for block in _reading(_blocks(call, step), at):
         at.function = "mapper"
         records = iter(block.records)
         here = _Place(source, split, block, records)
@@ -121,18 +126,19 @@ def _map_records(
         try:
             _collect(map_pairs(function, records, takes_pairs=takes_pairs), collector)
         except (KeyTypeError, ValueTypeError):
-            here.find(function, takes_pairs=takes_pairs)
-            _point_at(at, here)
+            # Pairs are looked at many at a time, so the wrong one is rarely the current one.
             raise
         except BaseException:
-            _point_at(at, here)
+            at.record, at.has_record = here.record(), bool(block.records)
             raise
         meter.count(len(block.records), block.n_bytes)
     task.find_source = task.locate = None
 
 
-def _point_at(at: Progress, here: _Place) -> None:
-    at.record, at.has_record = here.record(), here.has_record()
+def _blocks(call: MapCall, step: Job) -> Iterator[RecordBlock]:
+    if step.takes_pairs and call.source.is_keyed:
+        return call.source.read_pairs(call.split)
+    return call.source.read_records(call.split)
 
 
 def _reading(items: Iterator[Any], at: Progress) -> Iterator[Any]:
@@ -157,9 +163,6 @@ class _Place:
             return self._found
         return max(0, len(self._block.records) - int(self._records.__length_hint__()) - 1)
 
-    def has_record(self) -> bool:
-        return bool(self._block.records)
-
     def record(self) -> Any:
         return self._block.records[self.index()] if self._block.records else None
 
@@ -169,24 +172,36 @@ class _Place:
     def origin(self) -> Any:
         return self._source.locate(self._split, self._block, self.index())
 
-    def find(self, function: Callable[..., Any] | None, *, takes_pairs: bool) -> None:
-        """Find the record whose pairs are wrong: pairs are checked many at a time, so it is not the current one."""
-        for index, record in enumerate(self._block.records):
+
+def _point_at_culprit(call: MapCall, step: Job, function: Any, at: Progress) -> None:
+    """Find the first record whose pairs cannot be used by mapping the split once more, one record at a time.
+
+    Only a failing attempt pays for this, and it gives up after some seconds.
+    """
+    at.origin, at.has_record = None, False
+    deadline = time.monotonic() + _SEARCH_S
+    for block in _blocks(call, step):
+        for index, record in enumerate(block.records):
+            if time.monotonic() > deadline:
+                return
             try:
-                pairs = list(map_pairs(function, [record], takes_pairs=takes_pairs))
-                if all(_is_sound(pair) for pair in pairs):
+                pairs = list(map_pairs(function, [record], takes_pairs=step.takes_pairs))
+                if all(_is_sound(pair, step) for pair in pairs):
                     continue
             except MrkernelError:
                 pass
             except Exception:  # noqa: BLE001  # a mapper that raises only the second time says nothing about the place
                 return
-            self._found = index
+            at.record, at.has_record, at.function = record, True, "mapper"
+            at.origin = lambda block=block, index=index: call.source.locate(call.split, block, index)
             return
 
 
-def _is_sound(pair: Any) -> bool:
+def _is_sound(pair: Any, step: Job) -> bool:
     if not isinstance(pair, tuple) or len(pair) != 2:
         return False
+    if step.reduction is not None and step.reduction.is_algebraic:
+        step.reduction.check(pair[1])
     try:
         hash(pair[0])
     except TypeError:
