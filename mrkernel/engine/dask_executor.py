@@ -305,15 +305,31 @@ def _execute(calls: list[TaskCall], keys: list[str], topic: str, *, is_local: bo
 
 
 class _News:
-    """Messages to the driver, sent at once unless some were sent a moment ago."""
+    """Messages to the driver, sent at once unless some were sent a moment ago; then a moment later."""
 
     def __init__(self, worker: Any, topic: str) -> None:
         self._worker, self._topic = worker, topic
+        self._lock = threading.Lock()
         self._held: list[dict[str, Any]] = []
         self._sent = 0.0
+        self._is_due = False
 
     def say(self, item: dict[str, Any], *, is_last: bool = False) -> None:
-        self._held.append(item)
-        if is_last or time.monotonic() - self._sent > _NEWS_S:
+        with self._lock:
+            self._held.append(item)
+            if is_last or time.monotonic() - self._sent > _NEWS_S:
+                self._send()
+            elif not self._is_due:
+                # The next attempt may be a long one, or the death of this process.
+                self._is_due = True
+                self._worker.loop.add_callback(self._worker.loop.call_later, _NEWS_S, self._flush)
+
+    def _flush(self) -> None:
+        with self._lock:
+            self._is_due = False
+            self._send()
+
+    def _send(self) -> None:
+        if self._held:
             self._worker.log_event(self._topic, self._held)
             self._held, self._sent = [], time.monotonic()

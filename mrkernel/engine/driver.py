@@ -157,10 +157,12 @@ class Driver:
         return parts
 
     def _run_step(self, step: Job, plan: StepPlan, folder: str) -> list[Run]:
+        counters = dict(self._counters)
         for _ in range(1, self._plan.settings.attempts):
             try:
                 return self._try_step(step, plan, folder)
             except LostRunError:
+                self._counters = dict(counters)
                 self._say("merged files were lost; the step runs again")
         return self._try_step(step, plan, folder)
 
@@ -345,8 +347,13 @@ class Driver:
 
     def _on_lost_files(self, report: TaskReport, stage: _Stage, maps: _Stage) -> None:
         """Run exactly the map tasks again whose files are gone; the reduce task follows when they are back."""
+        call = stage.calls.get(report.task)
+        if not isinstance(call, ReduceCall) or report.attempt < call.attempt:
+            return
+        sought = {run.path for run in call.runs}
         for task in report.lost:
-            if task in maps.reports:
+            # Another reduce task may have said so before, and the new files may be there already.
+            if task in maps.reports and sought.issuperset(run.path for run in maps.reports[task].runs):
                 del maps.reports[task]
                 self._again(maps.calls[task], maps, "shuffle file lost")
 
