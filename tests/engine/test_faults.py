@@ -1,0 +1,294 @@
+"""Workers die, files vanish, reads fail: the answer stays the same, and only what was lost runs again."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import mrkernel as mr
+from mrkernel.errors import TaskFailedError
+from mrkernel.events import StageFinished, TaskFailed, TaskFinished
+from tests.engine.marks import Log, die_once, is_first, wait_until
+
+RECORDS = [f"{word} {n % 5}" for n, word in enumerate("the quick brown fox jumps over the lazy dog again".split() * 2)]
+EXPECTED = Counter(word for record in RECORDS for word in record.split())
+N_SPLITS = 8
+
+
+def words(record):
+    for word in record.split():
+        yield word, 1
+
+
+def in_splits(records=RECORDS):
+    edges = [len(records) * n // N_SPLITS for n in range(N_SPLITS + 1)]
+    return mr.custom(lambda: list(zip(edges, edges[1:], strict=False)), lambda edge: records[edge[0] : edge[1]])
+
+
+@pytest.fixture
+def healthy(cluster):
+    """The cluster, at full width before and after, with nothing left of the job and ready for the next one."""
+    wait_until(lambda: cluster.n_workers == 2)
+    yield cluster
+    wait_until(lambda: cluster.n_workers == 2)
+    assert dict(mr.run(mr.Job(words, sum), RECORDS, chunk_size=20)) == EXPECTED
+    wait_until(lambda: not [name for name in os.listdir(cluster.scratch_dir) if name.startswith("shuffle-")])
+
+
+class OthersFinished(Log):
+    """A log that makes a mark once all tasks of a stage but one have finished."""
+
+    def __init__(self, mark, stage, n_others):
+        super().__init__()
+        self.mark, self.stage, self.n_others = Path(mark), stage, n_others
+
+    def __call__(self, event):
+        super().__call__(event)
+        if len(self.finished(self.stage)) >= self.n_others:
+            self.mark.touch()
+
+
+# -- a worker is killed ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.cluster
+def test_worker_killed_during_map_loses_one_task(healthy, tmp_path):
+    others, died = str(tmp_path / "others"), str(tmp_path / "died")
+
+    def mapper(record):
+        if mr.context().task == 3:
+            wait_until(lambda: os.path.exists(others))
+            die_once(died)
+        mr.counter("records")
+        yield from words(record)
+
+    log = OthersFinished(others, "map", N_SPLITS - 1)
+    result = mr.run(mr.Job(mapper, sum), in_splits(), reducers=3, listeners=[log])
+    assert dict(result) == EXPECTED
+    assert result.counters == {"records": len(RECORDS)}
+    assert log.retried() == [("map", 3, 2, "worker lost")]
+    assert log.started("map") == [(task, 1) for task in range(3)] + [(3, 1), (3, 2)] + [(task, 1) for task in range(4, N_SPLITS)]
+    assert log.finished("map") == [(task, 2 if task == 3 else 1) for task in range(N_SPLITS)]
+    assert log.started("reduce") == [(task, 1) for task in range(3)]
+    assert result.report.stages[0].retried == 1
+
+
+@pytest.mark.cluster
+def test_worker_killed_while_it_writes_the_shuffle_loses_one_task(healthy, tmp_path):
+    others, died = str(tmp_path / "others"), str(tmp_path / "died")
+
+    def partitioner(key, partitions):
+        if mr.context().stage == "map" and mr.context().task == 5:
+            wait_until(lambda: os.path.exists(others))
+            die_once(died)
+        return len(key) % partitions
+
+    log = OthersFinished(others, "map", N_SPLITS - 1)
+    result = mr.run(mr.Job(words, sum, partitioner=partitioner), in_splits(), reducers=3, listeners=[log])
+    assert dict(result) == EXPECTED
+    assert log.retried() == [("map", 5, 2, "worker lost")]
+    assert log.finished("map") == [(task, 2 if task == 5 else 1) for task in range(N_SPLITS)]
+
+
+@pytest.mark.cluster
+def test_worker_killed_during_reduce_repeats_no_map_task(healthy, tmp_path):
+    others, died = str(tmp_path / "others"), str(tmp_path / "died")
+
+    def reducer(key, values):
+        mr.counter("keys")
+        if mr.context().task == 1:
+            wait_until(lambda: os.path.exists(others))
+            die_once(died)
+        return sum(values)
+
+    log = OthersFinished(others, "reduce", 2)
+    result = mr.run(mr.Job(words, reducer), in_splits(), reducers=3, listeners=[log])
+    assert dict(result) == EXPECTED
+    assert result.counters == {"keys": len(EXPECTED)}
+    assert log.retried() == [("reduce", 1, 2, "worker lost")]
+    assert log.started("map") == [(task, 1) for task in range(N_SPLITS)]
+    assert log.finished("reduce") == [(0, 1), (1, 2), (2, 1)]
+
+
+@pytest.mark.cluster
+def test_both_workers_killed_during_map_lose_two_tasks(healthy, tmp_path):
+    both = tmp_path / "both"
+
+    def mapper(record):
+        if mr.context().task < 2:
+            wait_until(both.exists)
+            die_once(tmp_path / f"died-{mr.context().task}")
+        yield from words(record)
+
+    class BothStarted(Log):
+        def __call__(self, event):
+            super().__call__(event)
+            if {(0, 1), (1, 1)} <= set(self.started("map")):
+                both.touch()
+
+    log = BothStarted()
+    result = mr.run(mr.Job(mapper, sum), in_splits(), reducers=3, listeners=[log])
+    assert dict(result) == EXPECTED
+    assert {(stage, task) for stage, task, _, _ in log.retried()} == {("map", 0), ("map", 1)}
+    assert {reason for *_, reason in log.retried()} == {"worker lost"}
+
+
+@pytest.mark.cluster
+def test_worker_killed_in_a_map_only_job_leaves_no_rows_twice(healthy, tmp_path):
+    def mapper(record):
+        if record == RECORDS[-1]:
+            die_once(tmp_path / "died")
+        yield record, mr.context().task
+
+    result = mr.run(mr.Job(mapper), in_splits())
+    assert [key for key, _ in result] == RECORDS
+
+
+@pytest.mark.cluster
+def test_worker_killed_in_the_second_step_repeats_nothing_of_the_first(healthy, tmp_path):
+    def second(word, n):
+        die_once(tmp_path / "died")
+        yield n, word
+
+    log = Log()
+    result = mr.run(mr.Job(words, sum).then(mr.Job(second, list)), in_splits(), listeners=[log])
+    assert {count: sorted(found) for count, found in result} == {
+        count: sorted(word for word in EXPECTED if EXPECTED[word] == count) for count in EXPECTED.values()
+    }
+    assert {stage for stage, *_ in log.retried()} == {"map 2"}
+    assert log.finished("map") == [(task, 1) for task in range(N_SPLITS)]
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("end", ["exit", "segfault"])
+def test_function_that_ends_its_process_each_time_fails_the_job_and_names_the_split(healthy, tmp_path, end):
+    def mapper(n):
+        if n == 60:
+            (tmp_path / f"{os.getpid()}").touch()
+            if end == "exit":
+                os._exit(1)
+            os.kill(os.getpid(), signal.SIGSEGV)
+        yield n, 1
+
+    log = Log()
+    with pytest.raises(TaskFailedError, match=r"mapper failed at rows \d+ to \d+ of list: WorkerLost: its worker process died each time"):
+        mr.run(mr.Job(mapper, sum), list(range(100)), chunk_size=100, listeners=[log])
+    (failure,) = (event.failure for event in log.events if isinstance(event, TaskFailed))
+    start, stop = map(int, re.findall(r"\d+", failure.location))
+    assert start <= 60 < stop < start + 100
+    assert (failure.stage, failure.error_type) == ("map", "WorkerLost")
+    assert 2 <= len(list(tmp_path.iterdir())) <= 4
+    assert all(stage == "map" for stage, *_ in log.retried())
+
+
+# -- a file vanishes -------------------------------------------------------------------------------------------------
+
+
+class Removing(Log):
+    """A listener that removes files of the job when a stage ends, the first time."""
+
+    def __init__(self, roots, stage, pattern):
+        super().__init__()
+        self.roots, self.stage, self.pattern, self.removed = roots, stage, pattern, []
+
+    def __call__(self, event):
+        super().__call__(event)
+        if isinstance(event, StageFinished) and event.stage == self.stage and not self.removed:
+            for root in self.roots:
+                for path in Path(root).rglob(self.pattern):
+                    path.unlink()
+                    self.removed.append(path.name)
+
+
+@pytest.fixture
+def roots(executor, tmp_path, monkeypatch):
+    """Folders below which the executor's shuffle files are."""
+    if executor == "cluster":
+        from mrkernel.cluster import current
+
+        return [current().scratch_dir]
+    from mrkernel.session import folders
+
+    monkeypatch.setattr(folders, "_session", {})
+    monkeypatch.setenv("MRKERNEL_SCRATCH", str(tmp_path))
+    return [tmp_path]
+
+
+@pytest.mark.parametrize("reducers", [1, 3])
+def test_deleted_shuffle_files_run_exactly_their_map_tasks_again(run, roots, reducers):
+    def mapper(record):
+        mr.counter("records")
+        yield from words(record)
+
+    log = Removing(roots, "map", "map-0000[26]-*.arrow")
+    result = run(mr.Job(mapper, sum), in_splits(), reducers=reducers, listeners=[log])
+    assert len(log.removed) == 2
+    assert dict(result) == EXPECTED
+    assert result.counters == {"records": len(RECORDS)}
+    assert [retry for retry in log.retried() if retry[0] == "map"] == [
+        ("map", task, 2, "shuffle file lost") for task in (2, 6)
+    ]
+    assert {task for stage, task, *_ in log.retried() if stage == "reduce"} == set(range(reducers))
+
+
+def test_deleted_merged_files_run_the_step_again_and_count_once(run, roots):
+    def mapper(word):
+        mr.counter("records")
+        yield word, 1
+
+    log = Removing(roots, "merge", "map-*.arrow")
+    result = run(mr.Job(mapper, sum), [f"w{n % 7}" for n in range(40)], chunk_size=1, listeners=[log])
+    assert log.removed
+    assert dict(result) == Counter(f"w{n % 7}" for n in range(40))
+    assert result.counters == {"records": 40}
+    assert "merged files were lost; the step runs again" in result.report.notes
+
+
+# -- a read fails ----------------------------------------------------------------------------------------------------
+
+
+def failing_reads(marks, n_failures, error=OSError):
+    """A source of four splits; the second one cannot be read the first few times."""
+
+    def read(number):
+        yield number * 10
+        if number == 1 and any(is_first(marks / f"failure-{n}") for n in range(n_failures)):
+            raise error("the network was away")
+        yield number * 10 + 1
+
+    return mr.custom(lambda: [0, 1, 2, 3], read)
+
+
+@pytest.mark.parametrize("error", [OSError, ConnectionResetError, TimeoutError])
+def test_read_that_fails_is_tried_again(run, tmp_path, error):
+    def mapper(n):
+        mr.counter("records")
+        yield n % 2, n
+
+    log = Log()
+    result = run(mr.Job(mapper, sum), failing_reads(tmp_path, 2, error), listeners=[log])
+    assert dict(result) == {0: 60, 1: 64}
+    assert result.counters == {"records": 8}
+    assert log.retried() == [("map", 1, attempt, f"{error.__name__}: the network was away") for attempt in (2, 3)]
+    assert log.finished("map") == [(0, 1), (1, 3), (2, 1), (3, 1)]
+
+
+def test_read_that_keeps_failing_fails_the_job_after_so_many_attempts(run, tmp_path):
+    log = Log()
+    with pytest.raises(TaskFailedError, match="reader failed.*OSError: the network was away"):
+        run(mr.Job(lambda n: (n, 1), sum), failing_reads(tmp_path, 99), attempts=2, listeners=[log])
+    assert log.retried() == [("map", 1, 2, "OSError: the network was away")]
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_mapper_that_raises_an_os_error_is_not_tried_again(run, tmp_path):
+    log = Log()
+    with pytest.raises(TaskFailedError, match="mapper failed at record 1 of list: FileNotFoundError"):
+        run(mr.Job(lambda name: (open(name).read(), 1), sum), [str(tmp_path / "missing")], listeners=[log])
+    assert log.retried() == []
+    assert not [event for event in log.events if isinstance(event, TaskFinished)]
