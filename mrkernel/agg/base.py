@@ -34,11 +34,14 @@ class Aggregate(ABC):
         (:meth:`reduce`), and may offer :meth:`keep` to drop rows early.
     is_by_field
         True if a dict value is aggregated field by field.
+    result_type
+        The type of every result, or null where it depends on the values.
     """
 
     label: ClassVar[str]
     is_algebraic: ClassVar[bool] = True
     is_by_field: ClassVar[bool] = True
+    result_type: ClassVar[pa.DataType] = pa.null()
 
     def from_values(self, values: Column, codes: np.ndarray, n_groups: int) -> State | None:
         """State columns of each group, or None where these values need the Python path."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import pyarrow as pa
 
 from mrkernel.agg.base import Aggregate
 from mrkernel.batches import Column, kind_of
@@ -85,6 +86,7 @@ class Distinct(SetOf):
     """How many different values there are, None left out."""
 
     label: ClassVar[str] = "distinct"
+    result_type: ClassVar[pa.DataType] = pa.int64()
 
     def result(self, accumulator: Any) -> Any:
         return len(SetOf.result(self, accumulator))

@@ -68,6 +68,14 @@ class Reduction:
                 return merged
         return self._accumulated(tables)
 
+    def empty(self) -> pa.Table:
+        """The result of no rows: its columns, with the types that are known without values."""
+        columns: list[Column] = [(pa.array([], pa.null()), pa.field(_KEY, pa.null()))]
+        for name, aggregate in self.aggregates:
+            kind = aggregate.result_type
+            columns.append((pa.array([], kind), pa.field(name or _VALUE, kind)))
+        return make_table(columns)
+
     def check(self, value: Any) -> None:
         """Raise ValueTypeError if a value cannot be aggregated."""
         self._add(None, value)
@@ -75,7 +83,7 @@ class Reduction:
     def finish(self, tables: Sequence[pa.Table]) -> pa.Table:
         """The result: ``key`` and ``value``, or the columns that names or dict fields give; sorted by key."""
         if not tables:
-            return make_table([encode_column([], _KEY), encode_column([], _VALUE)])
+            return self.empty()
         if not self.is_algebraic:
             return self._reduced(tables)
         table = self.combine(tables, ordered=True)

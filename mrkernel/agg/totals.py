@@ -27,6 +27,7 @@ class Count(Aggregate):
     """How many values there are, None included."""
 
     label: ClassVar[str] = "count"
+    result_type: ClassVar[pa.DataType] = pa.int64()
     is_by_field: ClassVar[bool] = False
 
     def from_values(self, values: Column, codes: np.ndarray, n_groups: int) -> State | None:
@@ -130,6 +131,7 @@ class Mean(Sum):
     """The arithmetic mean of the values that are not None, rounded once; None where there are none."""
 
     label: ClassVar[str] = "mean"
+    result_type: ClassVar[pa.DataType] = pa.float64()
 
     def from_values(self, values: Column, codes: np.ndarray, n_groups: int) -> State | None:
         state = self._sums(values[0], codes, n_groups)
@@ -169,6 +171,7 @@ class Var(Aggregate):
 
     ddof: int = 1
     label: ClassVar[str] = "var"
+    result_type: ClassVar[pa.DataType] = pa.float64()
 
     def __call__(self, *, ddof: int = 1) -> Var:
         """The same aggregate with other degrees of freedom."""

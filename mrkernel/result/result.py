@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Result", "write_to"]
 
 _PLOTTED_ROWS = 1_000_000
+_NO_ROWS = pa.table({"key": pa.nulls(0), "value": pa.nulls(0)})
 
 
 class Result:
@@ -52,12 +53,20 @@ class Result:
     """
 
     def __init__(
-        self, parts: Sequence[PartFile], *, name: str, counters: Counters, report: Report, limit: int = 10
+        self,
+        parts: Sequence[PartFile],
+        *,
+        name: str,
+        counters: Counters,
+        report: Report,
+        limit: int = 10,
+        empty: pa.Table | None = None,
     ) -> None:
         self.name = name
         self.counters = counters
         self.report = report
         self._limit = limit
+        self._empty = _NO_ROWS if empty is None else empty
         self._source = PartsSource(tuple(parts), label=f"result of {name}" if name else "result")
         self._finalizer = weakref.finalize(self, _remove, [part.path for part in parts])
 
@@ -99,11 +108,12 @@ class Result:
             left -= tables[-1].num_rows
             if left <= 0:
                 break
-        return _joined(tables)
+        return _joined(tables) if tables else self._empty
 
     def to_arrow(self) -> pa.Table:
         """All rows as an Arrow table, memory-mapped where the parts' types allow."""
-        return _joined(list(self._tables()))
+        tables = list(self._tables())
+        return _joined(tables) if tables else self._empty
 
     def to_pandas(self) -> pd.DataFrame:
         """All rows as a pandas DataFrame; tuples, mixed and other Python values as objects."""
@@ -266,9 +276,6 @@ def _signature(table: pa.Table) -> str:
 
 
 def _joined(tables: list[pa.Table]) -> pa.Table:
-    if not tables:
-        empty = [(pa.array([], pa.null()), pa.field(name, pa.null())) for name in ("key", "value")]
-        return make_table(empty)
     if len({_signature(table) for table in tables}) == 1:
         return pa.concat_tables(tables)
     names = list(dict.fromkeys(name for table in tables for name in table.schema.names))

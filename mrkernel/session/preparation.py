@@ -104,8 +104,10 @@ class Preparation:
                 send_file(self._place.client, path)
 
     def _finish(self, outcome: Outcome, progress: Progress, sink: Any) -> Result:
+        reduction = self._job.reduction
         result = Result(_part_files(outcome.parts), name=self._job.name, counters=outcome.counters,
-                        report=Report(progress=progress), limit=self._given.limit)  # fmt: skip
+                        report=Report(progress=progress), limit=self._given.limit,
+                        empty=reduction.empty() if reduction is not None else None)  # fmt: skip
         if sink is not None:
             write_to(sink, result)
         return result
