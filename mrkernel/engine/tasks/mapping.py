@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -26,12 +27,12 @@ _SEARCH_S = 10.0
 
 def run_map(call: MapCall, step: Job, runtime: Runtime, task: TaskContext, at: Progress) -> dict[str, Any]:
     """Run the call; the fields of its report."""
-    where = {"task": call.task, "worker": runtime.worker, "folder": call.folder}
+    where: dict[str, Any] = {"task": call.task, "worker": runtime.worker, "folder": call.folder}
     collector: RunCollector | PartCollector
     if call.has_shuffle:
-        collector = RunCollector(step, n_partitions=call.n_partitions, combine=call.combine, **where)  # type: ignore[arg-type]
+        collector = RunCollector(step, n_partitions=call.n_partitions, combine=call.combine, **where)
     else:
-        collector = PartCollector(step, **where)  # type: ignore[arg-type]
+        collector = PartCollector(step, **where)
     meter = _Meter(runtime)
     at.function = "setup"
     with bound(step.mapper, step, task) as function:
@@ -42,10 +43,9 @@ def run_map(call: MapCall, step: Job, runtime: Runtime, task: TaskContext, at: P
                 _map_records(call, step, function, collector, meter, task, at)
             at.function, at.origin = "combiner" if step.combiner is not None else "mapper", None
             runs = collector.finish()
-        except (KeyTypeError, ValueTypeError):
-            if not step.batch_kind:
-                _point_at_culprit(call, step, function, at)
-            raise
+        except (KeyTypeError, ValueTypeError) as error:
+            found = None if step.batch_kind else _point_at_culprit(call, step, function, at)
+            raise found or error from None
         at.function = "teardown"
     return {
         "records_in": meter.records,
@@ -89,7 +89,7 @@ def _map_batches(
     for batch in _reading(call.source.read(call.split), at):
         at.function = "mapper"
         first = row
-        at.origin = lambda first=first, n=batch.num_rows: _rows_origin(call.source, call.split, first, n)  # type: ignore[misc]
+        at.origin = partial(_rows_origin, call.source, call.split, first, batch.num_rows)
         task.locate = at.origin
         for table in batch_outputs(function, batch, kind):
             collector.add_table(table)
@@ -173,40 +173,35 @@ class _Place:
         return self._source.locate(self._split, self._block, self.index())
 
 
-def _point_at_culprit(call: MapCall, step: Job, function: Any, at: Progress) -> None:
+def _point_at_culprit(call: MapCall, step: Job, function: Any, at: Progress) -> MrkernelError | None:
     """Find the first record whose pairs cannot be used by mapping the split once more, one record at a time.
 
-    Only a failing attempt pays for this, and it gives up after some seconds.
+    Only a failing attempt pays for this, and it gives up after some seconds. Returns what is wrong with the pair.
     """
     at.origin, at.has_record = None, False
     deadline = time.monotonic() + _SEARCH_S
     for block in _blocks(call, step):
         for index, record in enumerate(block.records):
             if time.monotonic() > deadline:
-                return
+                return None
             try:
-                pairs = list(map_pairs(function, [record], takes_pairs=step.takes_pairs))
-                if all(_is_sound(pair, step) for pair in pairs):
-                    continue
-            except MrkernelError:
-                pass
+                for pair in map_pairs(function, [record], takes_pairs=step.takes_pairs):
+                    _check_pair(pair, step)
+            except MrkernelError as error:
+                at.record, at.has_record, at.function = record, True, "mapper"
+                at.origin = lambda block=block, index=index: call.source.locate(call.split, block, index)
+                return error
             except Exception:  # noqa: BLE001  # a mapper that raises only the second time says nothing about the place
-                return
-            at.record, at.has_record, at.function = record, True, "mapper"
-            at.origin = lambda block=block, index=index: call.source.locate(call.split, block, index)
-            return
+                return None
+    return None
 
 
-def _is_sound(pair: Any, step: Job) -> bool:
+def _check_pair(pair: Any, step: Job) -> None:
     if not isinstance(pair, tuple) or len(pair) != 2:
-        return False
+        raise not_a_pair("mapper", pair)
+    check_keys([pair[0]])
     if step.reduction is not None and step.reduction.is_algebraic:
         step.reduction.check(pair[1])
-    try:
-        hash(pair[0])
-    except TypeError:
-        return False
-    return True
 
 
 def _collect(pairs: Iterator[Any], collector: RunCollector | PartCollector) -> None:
@@ -218,6 +213,7 @@ def _collect(pairs: Iterator[Any], collector: RunCollector | PartCollector) -> N
                     raise not_a_pair("mapper", pair)
         try:
             if collector.count(piece):
+                collector.stream(pairs)
                 continue
         except (IndexError, TypeError, ValueError):
             _split(piece)
