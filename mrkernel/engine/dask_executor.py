@@ -164,15 +164,21 @@ class DaskExecutor:
         futures = [future for future, _ in self._bundles.values()]
         if not futures:
             return
+        suspects = set(self._running.values())
+        with suppress(Exception):
+            # A worker may have begun an attempt whose news is still on its way.
+            suspects |= {worker for worker, keys in self._client.processing().items() if self._has_own(keys)}
         with suppress(Exception):
             self._client.cancel(futures, force=True)
-        suspects = set(self._running.values())
         self._bundles.clear()
         self._calls.clear()
         if suspects:
             threading.Thread(
                 target=self._replace_stuck, args=(suspects, grace_s), name="mrkernel stop", daemon=True
             ).start()
+
+    def _has_own(self, keys: Sequence[Any]) -> bool:
+        return any(str(key).startswith(self._topic) for key in keys)
 
     def remove(self, folder: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)
