@@ -21,7 +21,7 @@ def is_first(mark: Path | str) -> bool:
     return True
 
 
-def wait_until(condition: Callable[[], Any], *, within: float = 30.0) -> None:
+def wait_until(condition: Callable[[], Any], *, within: float = 20.0) -> None:
     """Wait until the condition holds, or fail."""
     deadline = time.monotonic() + within
     while not condition():
