@@ -46,7 +46,8 @@ _MISFITS = (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeEncodeErro
 
 def kind_of(field: pa.Field) -> str:
     """``"object"``, ``"tuple"`` or ``"dict"`` for the columns that need it, ``""`` for plain Arrow columns."""
-    return (field.metadata or {}).get(KIND, b"").decode()
+    kind: bytes = (field.metadata or {}).get(KIND, b"")
+    return kind.decode()
 
 
 def _field(name: str, kind: pa.DataType, tag: str = "") -> pa.Field:
@@ -60,7 +61,8 @@ def _dumps(value: Any) -> bytes:
         # A class that a notebook cell defines has no importable module: cloudpickle ships it by value.
         import cloudpickle
 
-        return cloudpickle.dumps(value, protocol=5)
+        by_value: bytes = cloudpickle.dumps(value, protocol=5)
+        return by_value
 
 
 def object_column(values: Sequence[Any], name: str = "") -> Column:

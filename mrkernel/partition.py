@@ -45,7 +45,8 @@ def partition_ids(column: Column, n_partitions: int, partitioner: Callable[[Any,
     if partitioner is not None:
         groups = group(column)
         chosen = [_checked(partitioner(key, n_partitions), key, n_partitions) for key in decode_column(*groups.keys)]
-        return np.array(chosen, kind)[groups.codes]
+        ids: np.ndarray = np.array(chosen, kind)[groups.codes]
+        return ids
     high = hash_keys(column) >> np.uint64(32)
     return ((high * np.uint64(n_partitions)) >> np.uint64(32)).astype(kind)
 
@@ -119,11 +120,12 @@ def _hash_text(array: pa.Array) -> np.ndarray:
 
 def _mix(bits: np.ndarray) -> np.ndarray:
     """The 64-bit finaliser of MurmurHash3 (Austin Appleby, public domain)."""
-    mixed = bits ^ (bits >> np.uint64(33))
+    mixed: np.ndarray = bits ^ (bits >> np.uint64(33))
     mixed = mixed * np.uint64(0xFF51AFD7ED558CCD)
     mixed ^= mixed >> np.uint64(33)
     mixed *= np.uint64(0xC4CEB9FE1A85EC53)
-    return mixed ^ (mixed >> np.uint64(33))
+    mixed ^= mixed >> np.uint64(33)
+    return mixed
 
 
 def _hash_floats(values: np.ndarray) -> np.ndarray:

@@ -92,7 +92,7 @@ def plot_table(
     _plain_thousands(axes.xaxis if chosen == "bar" else axes.yaxis)
     _finish(axes, title, said)
     # IPython shows pyplot's figures only; as the last expression of a cell this one draws itself.
-    axes._repr_png_ = partial(_sized_png, axes)  # type: ignore[attr-defined]
+    axes._repr_png_ = partial(_sized_png, axes)  # type: ignore[attr-defined]  # IPython looks for it by name
     return axes
 
 

@@ -87,14 +87,15 @@ def as_reduction(reducer: Any) -> Reduction | None:
         For a dict whose values are not all aggregates.
     """
     if isinstance(reducer, dict):
-        named = {name: _aggregate(value) for name, value in reducer.items()}
-        wrong = [name for name, value in named.items() if value is None or not isinstance(name, str)]
+        found = {name: _aggregate(value) for name, value in reducer.items()}
+        named = {name: value for name, value in found.items() if value is not None and isinstance(name, str)}
+        wrong = [name for name in found if name not in named]
         if wrong or not named:
             raise JobSpecError(
                 f"the reducer's entry {wrong[0]!r} is no aggregate" if wrong else "the reducer is an empty dict",
                 hint="a dict of reducers holds names and aggregates, such as {'low': mr.agg.min}",
             )
-        return Reduction(aggregates=tuple(named.items()), is_named=True)  # type: ignore[arg-type]
+        return Reduction(aggregates=tuple(named.items()), is_named=True)
     aggregate = _aggregate(reducer)
     return None if aggregate is None else Reduction(aggregates=(("", aggregate),), is_named=False)
 

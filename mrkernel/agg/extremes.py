@@ -37,7 +37,8 @@ class Min(Aggregate):
         order = _preference(array, is_largest=self._is_largest)
         by_group = order[sort_codes(codes[order], n_groups)]
         starts = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=n_groups))[:-1]])
-        return by_group[starts]
+        first: np.ndarray = by_group[starts]
+        return first
 
     def finish(self, state: State) -> Column:
         return state["m"], pa.field("", state["m"].type)

@@ -113,9 +113,12 @@ class Reduction:
         ]
 
     def _from_values(self, groups: Groups, value: Column) -> pa.Table | None:
+        targets = self._targets(value)
+        if not targets:
+            return None
         states = []
-        for target, aggregate, column in self._targets(value) or [("", None, None)]:
-            state = aggregate and aggregate.from_values(column, groups.codes, groups.n_groups)
+        for target, aggregate, column in targets:
+            state = aggregate.from_values(column, groups.codes, groups.n_groups)
             if not state:
                 return None
             states.append((target, state))
@@ -157,7 +160,7 @@ class Reduction:
                 elif known != field.type and not pa.types.is_null(field.type):
                     return None
         aligned = [self._filled(table, types) for table in states]
-        return None if any(table is None for table in aligned) else aligned  # type: ignore[return-value]
+        return None if any(table is None for table in aligned) else aligned
 
     def _filled(self, table: pa.Table, types: dict[str, pa.DataType]) -> pa.Table | None:
         columns = [table.column(0)]

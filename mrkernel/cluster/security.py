@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
+from collections.abc import Callable
 from typing import Any
 
 from distributed import Security
@@ -19,13 +20,15 @@ class MemorySecurity(Security):
     """
 
     def _get_tls_context(self, tls: dict[str, Any], purpose: ssl.Purpose) -> ssl.SSLContext:
+        # distributed gives it no types.
+        make: Callable[..., ssl.SSLContext] = super()._get_tls_context
         if not hasattr(os, "memfd_create") or not os.path.isdir("/proc/self/fd"):
-            return super()._get_tls_context(tls, purpose)  # type: ignore[no-any-return, no-untyped-call]
+            return make(tls, purpose)
         descriptor = os.memfd_create("mrkernel-keys")
         try:
             os.write(descriptor, (tls["cert"] + tls["key"]).encode())
             path = f"/proc/self/fd/{descriptor}"
-            return super()._get_tls_context({**tls, "cert": path, "key": path}, purpose)  # type: ignore[no-any-return, no-untyped-call]
+            return make({**tls, "cert": path, "key": path}, purpose)
         finally:
             os.close(descriptor)
 
@@ -33,4 +36,5 @@ class MemorySecurity(Security):
 def security(keys: dict[str, str]) -> MemorySecurity:
     """distributed's description of :func:`~mrkernel.cluster.keys.make_keys`'s texts, for every role."""
     roles = {f"tls_{role}_{part}": keys[part] for role in ("client", "scheduler", "worker") for part in keys}
-    return MemorySecurity(require_encryption=True, tls_ca_file=keys["cert"], **roles)  # type: ignore[no-untyped-call]
+    make: Callable[..., MemorySecurity] = MemorySecurity
+    return make(require_encryption=True, tls_ca_file=keys["cert"], **roles)

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from mrkernel.engine.executor import AttemptLost, AttemptProgressed, AttemptStarted, Executor, Message, TaskCall
 from mrkernel.engine.ranges import key_ranges
@@ -221,7 +222,7 @@ class Driver:
         return runs
 
     def _reduce_calls(self, step: Job, plan: StepPlan, runs: list[Run], folder: str) -> Iterator[TaskCall]:
-        common = {"job_id": self._job_id, "stage": _stage_name("reduce", plan.step), "attempt": 1, "job": self._job,
+        common: dict[str, Any] = {"job_id": self._job_id, "stage": _stage_name("reduce", plan.step), "attempt": 1, "job": self._job,
                   "step": plan.step, "folder": folder, "runs": tuple(runs)}  # fmt: skip
         workers = self._executor.n_workers
         if step.sort == "key":
@@ -230,14 +231,14 @@ class Driver:
                                   [-(-total // 256)] * 256, workers)  # fmt: skip
             n_ranges = self._plan.settings.reducers or len(groups)
             for number, (lower, upper) in enumerate(key_ranges(runs, n_ranges)):
-                yield ReduceCall(**common, task=number, partitions=(), lower=lower, upper=upper)  # type: ignore[arg-type]
+                yield ReduceCall(**common, task=number, partitions=(), lower=lower, upper=upper)
             return
         rows = _rows(runs, plan.n_partitions)
         groups = reduce_tasks(step, plan, rows, workers)
         if groups == [()] and plan.n_partitions > 1:
             self._say(f"no shuffle: {sum(rows):,} rows are left after the map stage, one task reduces them")
         for number, partitions in enumerate(groups):
-            yield ReduceCall(**common, task=number, partitions=partitions)  # type: ignore[arg-type]
+            yield ReduceCall(**common, task=number, partitions=partitions)
 
     # -- stages ------------------------------------------------------------------------------------------------
 

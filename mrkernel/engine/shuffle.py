@@ -11,6 +11,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -143,7 +144,7 @@ class RunReaders:
         for run, reader in zip(self._runs, self._readers, strict=True):
             if run.rows[number]:
                 batch = sum(1 for count in run.rows[:number] if count)
-                tables.append(_read(run, lambda reader=reader, batch=batch: reader.get_batch(batch)))
+                tables.append(_read(run, partial(reader.get_batch, batch)))
         return tables
 
 

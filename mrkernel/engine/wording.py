@@ -27,7 +27,7 @@ def failure_error(failure: Failure) -> MrkernelError:
     kind = getattr(errors, failure.error_type, None)
     if failure.function == "reader" and isinstance(kind, type) and issubclass(kind, SourceError):
         error = kind(failure.error_text, hint=failure.hint)
-        error.failure = failure  # type: ignore[attr-defined]
+        error.failure = failure  # type: ignore[attr-defined]  # as a TaskFailedError has it, for displays
         return error
     return TaskFailedError(failure_sentence(failure), failure=failure, hint=failure.hint)
 

@@ -118,13 +118,14 @@ def file_system(url: str, storage_options: Mapping[str, Any] | None = None) -> t
     import fsspec
 
     try:
-        return fsspec.core.url_to_fs(url, **(storage_options or {}))  # type: ignore[no-any-return]
+        found: tuple[Any, str] = fsspec.core.url_to_fs(url, **(storage_options or {}))
     except ImportError as error:
         extra = _EXTRAS.get(url.split("://")[0])
         hint = f"pip install 'mrkernel[{extra}]'" if extra else "install the package that fsspec names"
         raise MissingDependencyError(f"cannot open {safe_name(url)}: {error}", hint=hint) from None
     except ValueError as error:
         raise SourceError(f"cannot open {safe_name(url)}: {error}", hint="check the URL's scheme") from None
+    return found
 
 
 def _last_suffix(path: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from mrkernel.errors import FormatError, OptionError
@@ -17,8 +16,16 @@ from mrkernel.io.writers import FormatWriter
 __all__ = ["open_sink"]
 
 
-def open_sink(target: str | Path | Sink, *, format: str | None = None, overwrite: bool = False, append: bool = False,
-              single_file: bool | None = None, partition_by: str | Sequence[str] | None = None, **options: Any) -> Sink:  # fmt: skip
+def open_sink(
+    target: str | os.PathLike[str] | Sink,
+    *,
+    format: str | None = None,
+    overwrite: bool = False,
+    append: bool = False,
+    single_file: bool | None = None,
+    partition_by: str | Sequence[str] | None = None,
+    **options: Any,
+) -> Sink:
     """Where a result goes: a file or folder, local or a URL.
 
     A target with a suffix is one file of that format (``counts.csv``, ``counts.csv.gz``, ``counts.json``); one
@@ -66,7 +73,8 @@ def open_sink(target: str | Path | Sink, *, format: str | None = None, overwrite
     if not issubclass(kind, FormatWriter):
         given = {name: value for name, value in general.items() if value}
         check_options(kind, chosen.name, {**given, **options})
-        return kind(place, **given, **options)  # type: ignore[no-any-return]
+        made: Sink = kind(place, **given, **options)
+        return made
     storage_options = options.pop("storage_options", None)
     codec = compression_of(place)
     if codec and "compression" not in options:

@@ -193,7 +193,8 @@ def as_source(obj: Any, **options: Any) -> Source:
     if isinstance(obj, Source):
         return obj
     if hasattr(obj, "__mrkernel_source__"):
-        return obj.__mrkernel_source__()  # type: ignore[no-any-return]
+        own: Source = obj.__mrkernel_source__()
+        return own
     if isinstance(obj, (str, Path)):
         return source(obj, **options)
     if isinstance(obj, (list, tuple)) and obj and all(isinstance(item, Path) for item in obj):
@@ -292,7 +293,8 @@ def _build(kind: Any, name: str, places: list[str], options: Mapping[str, Any]) 
             of_files = [name for name in chosen or () if name not in added]
             inner = {**options, "columns": of_files or None} if chosen else options
             return PartitionedSource(kind(*places, **inner), places[0], added, chosen=chosen)
-    return kind(*places, **options)  # type: ignore[no-any-return]
+    made: Source = kind(*places, **options)
+    return made
 
 
 @lru_cache(maxsize=1)

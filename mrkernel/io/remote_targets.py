@@ -41,10 +41,12 @@ class RemoteTarget(Target):
 
     def create(self, path: str) -> BinaryIO:
         self._system.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
-        return self._system.open(path, "wb")  # type: ignore[no-any-return]
+        file: BinaryIO = self._system.open(path, "wb")
+        return file
 
     def open(self, path: str) -> BinaryIO:
-        return self._system.open(path, "rb")  # type: ignore[no-any-return]
+        file: BinaryIO = self._system.open(path, "rb")
+        return file
 
     def sync(self, file: BinaryIO) -> None:
         """Closing uploads; there is nothing to sync."""

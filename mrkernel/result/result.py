@@ -121,7 +121,8 @@ class Result:
 
         table = self.to_arrow()
         if not any(kind_of(field) for field in table.schema):
-            return table.to_pandas()
+            frame: pd.DataFrame = table.to_pandas()
+            return frame
         columns = {field.name: _pandas_column(table.column(n), field) for n, field in enumerate(table.schema)}
         return pd.DataFrame(columns)
 

@@ -42,12 +42,12 @@ def describe_failure(error: BaseException, stage: str, task: int, at: Any) -> Fa
     if isinstance(error, RuntimeError) and isinstance(error.__cause__, StopIteration):
         # Python turns a StopIteration that leaves a generator into this; the cause has the user's line.
         error = error.__cause__
-    is_ours = isinstance(error, MrkernelError)
+    ours = error if isinstance(error, MrkernelError) else None
     frames = _user_frames(error.__traceback__)
     origin = _origin(at)
     record = short_repr(at.record) if at.has_record else short_repr(at.key) if at.has_key else ""
     # Reading may fail by bad luck, also in a source of the user's own; a mapper's own error would come again.
-    transient = isinstance(error, (OSError, MemoryError)) and not is_ours and (not frames or at.function == "reader")
+    transient = isinstance(error, (OSError, MemoryError)) and ours is None and (not frames or at.function == "reader")
     return Failure(
         stage=stage,
         task=task,
@@ -59,7 +59,7 @@ def describe_failure(error: BaseException, stage: str, task: int, at: Any) -> Fa
         offset=getattr(origin, "offset", None),
         record=record,
         frames=frames,
-        hint=error.hint if is_ours else None,  # type: ignore[attr-defined]
+        hint=ours.hint if ours is not None else None,
         is_user_error=not transient or isinstance(error, (KeyTypeError, ValueTypeError, SourceError)),
     )
 

@@ -145,9 +145,10 @@ def _value_order(step: Job, value: Column, codes: np.ndarray, n_groups: int) -> 
         by_value = group(value).order()
     else:
         values = decode_column(array, field)
-        token = sort_token if step.sort_values is True else step.sort_values
-        by_value = np.array(sorted(range(len(values)), key=lambda row: token(values[row])), np.int64)  # type: ignore[operator]
-    return by_value[sort_codes(codes[by_value], n_groups)]
+        token = step.sort_values if callable(step.sort_values) else sort_token
+        by_value = np.array(sorted(range(len(values)), key=lambda row: token(values[row])), np.int64)
+    rows: np.ndarray = by_value[sort_codes(codes[by_value], n_groups)]
+    return rows
 
 
 def _encoded(pairs: Iterator[tuple[Any, Any]]) -> Iterator[tuple[Column, Column]]:
