@@ -129,7 +129,7 @@ def _mix(bits: np.ndarray) -> np.ndarray:
 
 
 def _hash_floats(values: np.ndarray) -> np.ndarray:
-    whole = (np.floor(values) == values) & (np.abs(values) < 2.0**63)
+    whole = (np.floor(values) == values) & (values >= -(2.0**63)) & (values < 2.0**63)
     integers = np.where(whole, values, 0.0).astype(np.int64).view(np.uint64)
     bits = np.where(whole, integers, values.view(np.uint64) ^ _SALTS["float"])
     return np.where(np.isnan(values), _NAN, _mix(bits))
@@ -211,14 +211,15 @@ def _hash_number(key: Any) -> int:
         key = key.real
     if key != key:
         return int(_NAN)
-    if isinstance(key, float) or not (key == key // 1 and -(2**63) <= key < 2**63):
-        try:
-            if float(key) == key:
-                return int(_hash_floats(np.array([float(key)]))[0])
-        except OverflowError:
-            pass
-        return hash(key) & 0xFFFFFFFFFFFFFFFF
-    return int(_mix(np.array([int(key)], np.int64).view(np.uint64))[0])
+    # Range first: what lies in it is quick to make an int of, and Decimal's own // 1 fails beyond 28 digits.
+    if -(2**63) <= key < 2**63 and key == int(key):
+        return int(_mix(np.array([int(key)], np.int64).view(np.uint64))[0])
+    try:
+        if float(key) == key:
+            return int(_hash_floats(np.array([float(key)]))[0])
+    except OverflowError:
+        pass
+    return hash(key) & 0xFFFFFFFFFFFFFFFF
 
 
 def _hash_other(key: Any) -> int:

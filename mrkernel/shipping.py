@@ -7,9 +7,10 @@ import sys
 import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from functools import lru_cache
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 from mrkernel.errors import NotPicklableError
@@ -115,20 +116,28 @@ def _culprit(function: Any, depth: int = 0) -> tuple[str, Any] | None:
 
 
 def _variables(value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, partial):
+        yield from _variables(value.func)
+        yield from ((f"argument {number}", item) for number, item in enumerate(value.args, start=1))
+        yield from value.keywords.items()
+        return
     function = inspect.unwrap(value) if callable(value) and not isinstance(value, type) else value
-    function = getattr(function, "__func__", function)
+    if isinstance(function, MethodType):
+        yield from getattr(function.__self__, "__dict__", {}).items()
+        function = function.__func__
     if isinstance(function, FunctionType):
         found = inspect.getclosurevars(function)
         yield from found.nonlocals.items()
         yield from found.globals.items()
-        for name, default in zip(function.__code__.co_varnames, function.__defaults__ or (), strict=False):
-            yield name, default
+        defaults = function.__defaults__ or ()
+        n_arguments = function.__code__.co_argcount
+        yield from zip(function.__code__.co_varnames[n_arguments - len(defaults) : n_arguments], defaults, strict=True)
         yield from (function.__kwdefaults__ or {}).items()
     elif isinstance(function, type):
-        for item in vars(function).values():
+        for name, item in vars(function).items():
             if isinstance(item, FunctionType):
                 yield from _variables(item)
             elif not isinstance(item, (staticmethod, classmethod, property)):
-                yield getattr(item, "__name__", type(item).__name__), item
+                yield name, item
     elif hasattr(function, "__dict__"):
         yield from vars(function).items()
