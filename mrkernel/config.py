@@ -53,6 +53,8 @@ class Settings:
         Bytes for each worker process; None shares what the machine or container has.
     plot
         Whether a cell's result is followed by a plot.
+    progress
+        Whether a job that someone waits for shows how far it is, and its summary.
     """
 
     chunk_size: int | None = None
@@ -66,6 +68,7 @@ class Settings:
     idle_timeout: float = 900.0
     memory_limit: int | None = None
     plot: bool = True
+    progress: bool = True
 
     def with_values(self, *, origin: str = "call", **values: Any) -> Settings:
         """A copy with some settings replaced; strings are parsed, None means "not given".
@@ -175,10 +178,14 @@ def _boolean(value: Any) -> bool:
     raise ValueError("it must be on or off")
 
 
+def _on_off_auto(value: Any) -> bool | None:
+    return None if str(value).strip().lower() == "auto" else _boolean(value)
+
+
 _PARSERS: dict[str, Any] = {
-    "chunk_size": parse_bytes, "reducers": _positive, "workers": _positive, "combine": _boolean,
+    "chunk_size": parse_bytes, "reducers": _positive, "workers": _positive, "combine": _on_off_auto,
     "attempts": _positive, "limit": _positive, "scratch": str, "prestart": _boolean,
-    "idle_timeout": parse_duration, "memory_limit": parse_bytes, "plot": _boolean,
+    "idle_timeout": parse_duration, "memory_limit": parse_bytes, "plot": _boolean, "progress": _boolean,
 }  # fmt: skip
 
 

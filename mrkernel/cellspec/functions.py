@@ -98,7 +98,7 @@ def build_job(
     OptionError
         Where no mapper is given, one is given twice, or a kept name is unknown.
     """
-    title = f"%%{spec.magic}"
+    title = spec.title
     parts = dict(functions)
     for role, kept_name in spec.kept.items():
         if role in parts:
@@ -106,6 +106,9 @@ def build_job(
                               hint="leave one of them out")  # fmt: skip
         parts[role] = _kept(role, kept_name, kept, title)
     if "mapper" not in parts:
+        if spec.is_line:
+            raise OptionError(f"{title}: no mapper is named",
+                              hint="add --mapper NAME; a cell that begins with %%mapper NAME keeps one")  # fmt: skip
         close = get_close_matches("mapper", [n for n in names if n not in ROLES], n=1, cutoff=0.5)
         raise OptionError(f"{title}: the cell defines no mapper",
                           hint=f"rename {close[0]} to mapper" if close else

@@ -42,7 +42,7 @@ def resolve_source(spec: CellSpec, namespace: Mapping[str, Any]) -> Any:
     OptionError
         Where nothing is named, or a name is neither a variable nor a file.
     """
-    title = f"%%{spec.magic}"
+    title = spec.title
     if not spec.inputs:
         raise OptionError(f"{title}: no input is given", hint="add -i with a path, a glob, a URL or a variable's name")
     found = [_look_up(word, namespace, title) for word in spec.inputs]

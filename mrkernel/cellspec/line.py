@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from mrkernel.cellspec.options import EXAMPLES, SUMMARIES, options_of
-from mrkernel.cellspec.spec import CellSpec
+from mrkernel.cellspec.spec import CellSpec, title_of
 from mrkernel.config import Settings
 from mrkernel.errors import OptionError
 
@@ -24,7 +24,7 @@ _HELP = frozenset({"-h", "--help"})
 _RESERVED = frozenset({"In", "Out", "get_ipython", "exit", "quit"})
 
 
-def parse(line: str, namespace: Mapping[str, Any], magic: str = "mapreduce") -> CellSpec:
+def parse(line: str, namespace: Mapping[str, Any], magic: str = "mapreduce", *, is_line: bool = False) -> CellSpec:
     """The options of one magic line.
 
     Parameters
@@ -33,6 +33,8 @@ def parse(line: str, namespace: Mapping[str, Any], magic: str = "mapreduce") -> 
         The notebook's variables, for ``{{name}}``.
     magic
         ``"mapreduce"``, ``"mapper"`` or ``"reducer"``.
+    is_line
+        Whether it is the line magic, for messages.
 
     Raises
     ------
@@ -44,18 +46,18 @@ def parse(line: str, namespace: Mapping[str, Any], magic: str = "mapreduce") -> 
     >>> parse('-i a.txt -o counts --chunk-size "16 MiB"', {}).settings
     {'chunk_size': 16777216}
     """
-    title = f"%%{magic}"
+    title = title_of(magic, is_line=is_line)
     words = interpolate(split_line(line, title), namespace, title)
     if _HELP & set(words):
-        return CellSpec(magic=magic, wants_help=True)
-    parser = _parser(magic)
+        return CellSpec(magic=magic, is_line=is_line, wants_help=True)
+    parser = _parser(magic, title)
     values, rest = parser.parse_known_args(words)
     if rest:
-        _refuse_rest(rest, magic)
+        _refuse_rest(rest, magic, title)
     given = vars(values)
     if magic != "mapreduce":
         return CellSpec(magic=magic, target=check_name(given["target"], title))
-    return _spec(given, title)
+    return _spec(given, title, is_line=is_line)
 
 
 def split_line(line: str, title: str = "the option line") -> list[str]:
@@ -137,8 +139,8 @@ class _Once(argparse.Action):
         setattr(namespace, self.dest, True if self.nargs == 0 else values)
 
 
-def _parser(magic: str) -> _Parser:
-    parser = _Parser(prog=f"%%{magic}", add_help=False, allow_abbrev=False)
+def _parser(magic: str, title: str) -> _Parser:
+    parser = _Parser(prog=title, add_help=False, allow_abbrev=False)
     if magic != "mapreduce":
         parser.add_argument("target")
     for option in options_of(magic):
@@ -148,8 +150,7 @@ def _parser(magic: str) -> _Parser:
     return parser
 
 
-def _refuse_rest(rest: Sequence[str], magic: str) -> NoReturn:
-    title = f"%%{magic}"
+def _refuse_rest(rest: Sequence[str], magic: str, title: str) -> NoReturn:
     flags = [flag for option in options_of(magic) for flag in option.flags]
     for word in rest:
         if word.startswith("-"):
@@ -161,7 +162,7 @@ def _refuse_rest(rest: Sequence[str], magic: str) -> NoReturn:
     raise OptionError(f"{title}: {rest[0]!r} belongs to no option", hint=hint)
 
 
-def _spec(given: dict[str, Any], title: str) -> CellSpec:
+def _spec(given: dict[str, Any], title: str, *, is_line: bool) -> CellSpec:
     if given["plot"] and given["no_plot"]:
         raise OptionError(f"{title}: --plot and --no-plot exclude each other", hint="give one of them")
     if given["overwrite"] and given["append"]:
@@ -173,6 +174,7 @@ def _spec(given: dict[str, Any], title: str) -> CellSpec:
                           hint="give one of them")  # fmt: skip
     return CellSpec(
         magic="mapreduce",
+        is_line=is_line,
         inputs=tuple(given["input"] or ()),
         format=given["format"],
         format_options=dict(format_option(text, title) for text in given["format_option"] or ()),
@@ -196,10 +198,11 @@ def _settings(given: dict[str, Any], title: str) -> dict[str, Any]:
         for option in options_of("mapreduce")
         if option.setting and given[option.dest] is not None
     }
-    if chosen.get("combine") == "auto":
-        del chosen["combine"]
+    if given["no_progress"]:
+        chosen["progress"] = False
     checked = Settings().with_values(origin=title, **chosen)
-    return {name: getattr(checked, name) for name in chosen}
+    # A setting's None means "not given", so what takes a value back ("auto") stays the word that it is.
+    return {name: value if (value := getattr(checked, name)) is not None else chosen[name] for name in chosen}
 
 
 def format_option(text: str, title: str) -> tuple[str, Any]:

@@ -69,6 +69,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(flags=("--limit",), metavar="N", setting="limit", help="rows of the result to show"),
     Option(flags=("--plot",), help="show a plot after the table"),
     Option(flags=("--no-plot",), help="show no plot"),
+    Option(flags=("--no-progress",), help="show the result only, not how far the job is"),
     Option(flags=("--name",), metavar="NAME", help="what the job is called in displays"),
     Option(flags=("--explain",), help="show the plan and run nothing"),
     Option(flags=("-b", "--background"), help="return a handle at once; its result() waits"),

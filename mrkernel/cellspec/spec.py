@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["CellSpec"]
+__all__ = ["CellSpec", "title_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +16,8 @@ class CellSpec:
     ----------
     magic
         ``"mapreduce"``, ``"mapper"`` or ``"reducer"``.
+    is_line
+        Whether it is the line magic, ``%mapreduce``.
     target
         The NAME of ``%%mapper NAME``; else empty.
     inputs
@@ -31,6 +33,7 @@ class CellSpec:
     """
 
     magic: str
+    is_line: bool = False
     target: str = ""
     inputs: tuple[str, ...] = ()
     format: str | None = None
@@ -47,3 +50,17 @@ class CellSpec:
     kept: dict[str, str] = field(default_factory=dict)
     name: str | None = None
     wants_help: bool = False
+
+    @property
+    def title(self) -> str:
+        """The magic as it is written, for messages: ``"%%mapreduce"`` or ``"%mapreduce"``."""
+        return title_of(self.magic, is_line=self.is_line)
+
+
+def title_of(magic: str, *, is_line: bool = False) -> str:
+    """The magic as it is written in a cell.
+
+    >>> title_of("mapreduce", is_line=True)
+    '%mapreduce'
+    """
+    return f"{'%' if is_line else '%%'}{magic}"

@@ -24,7 +24,9 @@ def main(arguments: list[str] | None = None) -> None:
         error.show()
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt) as error:
-        code = report_error(error if isinstance(error, KeyboardInterrupt) else KeyboardInterrupt())
+        # click turns an interrupt, ours too, into its own Abort.
+        found = error.__cause__ if isinstance(error, click.Abort) else error
+        code = report_error(found if isinstance(found, KeyboardInterrupt) else KeyboardInterrupt())
     except Exception as error:  # noqa: BLE001  # whatever it is, a terminal gets one message and a code
         code = report_error(error)
     sys.exit(code if isinstance(code, int) else 0)
@@ -79,6 +81,7 @@ def _with_job_options(function: Any) -> Any:
 @click.option("--overwrite", is_flag=True, help="Replace TARGET, once the new output is whole.")
 @click.option("--append", is_flag=True, help="Add to TARGET.")
 @click.option("--limit", metavar="N", help="Rows to show.")
+@click.option("--no-progress", is_flag=True, help="Show the result only, not how far the job is.")
 def run(**given: Any) -> int:
     """Run a job over sources and show or write its result.
 

@@ -14,12 +14,11 @@ from mrkernel.cellspec import format_option
 from mrkernel.cli.loading import load_job
 from mrkernel.config import settings
 from mrkernel.errors import FormatError, JobSpecError, MrkernelError, OptionError, TaskFailedError
+from mrkernel.progress import Progress
 from mrkernel.render import ProgressLine, counters_text, failure_text, table_text
 
 __all__ = ["explain_job", "report_error", "run_job"]
 
-_LOOK_S = 0.1
-_STOP_S = 2.0
 _SETTINGS = ("chunk_size", "reducers", "workers", "combine", "attempts", "limit")
 INTERRUPTED = 130
 
@@ -29,16 +28,7 @@ def run_job(given: dict[str, Any]) -> int:
     job, source = _job(given), _source(given)
     options = {**_settings(given), **_save(given), "cluster": _cluster(given)}
     handle = session.submit(job, source, **options)
-    line = ProgressLine(sys.stderr)
-    try:
-        while not handle.wait(_LOOK_S):
-            line.update(handle.progress())
-    except KeyboardInterrupt:
-        handle.cancel(interrupted=True)
-        handle.wait(_STOP_S)
-        line.close(handle.progress())
-        raise
-    line.close(handle.progress())
+    session.Waiting(handle, _Log() if handle.plan.settings.progress else None).block()
     result = handle.result()
     if given["output"]:
         click.echo(f"wrote {result.num_rows:,} rows to {given['output']}", err=True)
@@ -53,6 +43,19 @@ def run_job(given: dict[str, Any]) -> int:
     return 0
 
 
+class _Log:
+    """Progress on standard error; every job ends with its summary, in a terminal and in a log."""
+
+    def __init__(self) -> None:
+        self._line = ProgressLine(sys.stderr)
+
+    def update(self, progress: Progress) -> None:
+        self._line.update(progress)
+
+    def finish(self, progress: Progress) -> None:
+        self._line.close(progress)
+
+
 def explain_job(given: dict[str, Any]) -> int:
     """Show the plan; returns the exit code."""
     click.echo(str(session.explain(_job(given), _source(given), **_settings(given))))
@@ -62,7 +65,8 @@ def explain_job(given: dict[str, Any]) -> int:
 def report_error(error: BaseException) -> int:
     """Say what went wrong on stderr, in one message; returns the exit code."""
     if isinstance(error, KeyboardInterrupt):
-        click.echo("interrupted; nothing was written", err=True)
+        said = str(error) if isinstance(error, MrkernelError) else "interrupted; nothing was written"
+        click.echo(f"mrkernel: {said}", err=True)
         return INTERRUPTED
     if isinstance(error, TaskFailedError) and error.failure is not None:
         click.echo(failure_text(error.failure), err=True)
@@ -110,8 +114,8 @@ def _source(given: dict[str, Any]) -> Any:
 
 def _settings(given: dict[str, Any]) -> dict[str, Any]:
     chosen = {name: given[name] for name in _SETTINGS if given.get(name) is not None}
-    if chosen.get("combine") == "auto":
-        del chosen["combine"]
+    if given.get("no_progress"):
+        chosen["progress"] = False
     settings(**chosen)
     return chosen
 

@@ -93,7 +93,7 @@ class MapReduceMagics(Magics):
         run_subcommand(self, line)
 
     def _plan(self, line: str, cell: str | None) -> Planned | None:
-        spec = parse(line, self.shell.user_ns)
+        spec = parse(line, self.shell.user_ns, is_line=cell is None)
         if spec.wants_help:
             publish_text(help_text("mapreduce"))
             return None

@@ -32,9 +32,10 @@ class MapReduce(Configurable):
     idle_timeout = _setting('Time after which an embedded cluster without clients leaves: seconds or "5 min".')
     memory_limit = _setting('Bytes for each worker process: a number or "2 GiB".')
     plot = _setting("Whether a result is followed by a plot.")
+    progress = _setting("Whether a job that a cell waits for shows how far it is, and its summary.")
 
     _NAMES = ("chunk_size", "reducers", "workers", "combine", "attempts", "limit", "scratch", "prestart",
-              "idle_timeout", "memory_limit", "plot")  # fmt: skip
+              "idle_timeout", "memory_limit", "plot", "progress")  # fmt: skip
 
     @observe(*_NAMES)
     def _apply(self, change: Bunch) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 import uuid
 from typing import Any, Literal, TypeAlias
 
@@ -12,11 +11,13 @@ from IPython.display import publish_display_data
 
 from mrkernel.progress import Progress
 from mrkernel.render import ProgressLine, progress_html, progress_text
+from mrkernel.session import Pace
 
 __all__ = ["JobView", "Mode", "display_mode", "publish", "publish_data", "publish_text"]
 
 Mode: TypeAlias = Literal["live", "static", "terminal"]
-QUIET_S = 0.5
+# Where a program runs the notebook, output that comes or goes with the machine's speed would break comparisons.
+_LONG_S = 10.0
 
 
 def display_mode(shell: Any) -> Mode:
@@ -54,15 +55,22 @@ def publish_text(text: str) -> None:
 
 
 class JobView:
-    """Shows one job's progress; used from one thread at a time."""
+    """Shows one job's progress; used from one thread at a time.
 
-    def __init__(self, mode: Mode) -> None:
+    Parameters
+    ----------
+    has_summary
+        Whether every job ends with its summary; else only one that took so long that its progress was shown, or,
+        where nobody watches, longer than 10 s.
+    """
+
+    def __init__(self, mode: Mode, *, has_summary: bool = True) -> None:
         self._mode = mode
+        self._has_summary = has_summary
         self._id = uuid.uuid4().hex
         self._is_shown = False
         self._shown = ""
-        self._began = time.monotonic()
-        self._last = self._began
+        self._pace = Pace()
         self._line = ProgressLine(sys.stderr) if mode == "terminal" and sys.stderr.isatty() else None
 
     def open(self, progress: Progress) -> None:
@@ -71,11 +79,8 @@ class JobView:
 
     def update(self, progress: Progress) -> None:
         """Show this state if it is time to, and if it differs from what is shown."""
-        now = time.monotonic()
-        elapsed = now - self._began
-        if self._mode == "static" or elapsed < QUIET_S or now - self._last < _interval(elapsed):
+        if self._mode == "static" or not self._pace.is_due():
             return
-        self._last = now
         if self._line is not None:
             self._line.update(progress)
         elif self._mode == "live":
@@ -85,7 +90,9 @@ class JobView:
         """Show the end state; nothing changes afterwards."""
         if self._line is not None:
             self._line.clear()
-        self._show(progress)
+        is_long = self._pace.elapsed_s >= _LONG_S if self._mode == "static" else not self._pace.is_short
+        if self._has_summary or self._is_shown or is_long:
+            self._show(progress)
 
     def _show(self, progress: Progress) -> None:
         text = progress_text(progress)
@@ -95,8 +102,3 @@ class JobView:
         data = {"text/html": progress_html(progress), "text/plain": text}
         publish_data(data, transient={"display_id": self._id}, update=self._is_shown)
         self._is_shown = True
-
-
-def _interval(elapsed: float) -> float:
-    # Front ends choke when many bars send more; people do not read faster.
-    return 0.25 if elapsed < 10 else 0.5 if elapsed < 60 else 1.0

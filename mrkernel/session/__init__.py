@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from mrkernel.session.display import Pace
 from mrkernel.session.handle import JobHandle
 from mrkernel.session.running import explain, run, submit
+from mrkernel.session.waiting import Waiting
 
-__all__ = ["JobHandle", "explain", "run", "submit"]
+__all__ = ["JobHandle", "Pace", "Waiting", "explain", "run", "submit"]

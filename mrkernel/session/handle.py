@@ -14,6 +14,7 @@ from mrkernel.events import Event, JobFinished, Listener
 from mrkernel.planner import Plan
 from mrkernel.progress import Progress, ProgressTracker
 from mrkernel.result import Result
+from mrkernel.session.display import with_card
 
 __all__ = ["JobHandle"]
 
@@ -34,7 +35,7 @@ class JobHandle:
         self.name = plan.job.name
         self.plan = plan
         self._tracker = ProgressTracker()
-        self._listeners = [self._tracker, *listeners]
+        self._listeners: list[Listener] = [self._tracker, *listeners]
         self._driver: Driver | None = None
         self._done = threading.Event()
         self._result: Result | None = None
@@ -85,7 +86,7 @@ class JobHandle:
         if not self.wait(timeout):
             raise TimeoutError(f"the job {self.name} has not ended after {timeout}; it goes on")
         if self._error is not None:
-            raise self._error
+            raise with_card(self._error, self.progress())
         assert self._result is not None
         return self._result
 

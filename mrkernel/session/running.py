@@ -12,8 +12,10 @@ from mrkernel.io import as_source
 from mrkernel.job import Job
 from mrkernel.planner import Plan, make_plan
 from mrkernel.result import Result
+from mrkernel.session.display import open_display
 from mrkernel.session.handle import JobHandle
 from mrkernel.session.preparation import Preparation, expected_workers
+from mrkernel.session.waiting import Waiting
 from mrkernel.shipping import pack_job
 
 if TYPE_CHECKING:
@@ -27,6 +29,9 @@ _EXECUTORS = ("cluster", "inline")
 def run(job: Job, source: Any, **options: Any) -> Result:
     """Run a job and wait for its result. Takes what :func:`submit` takes.
 
+    From half a second on, progress shows in the notebook's cell or on the terminal; ``progress=False`` shows none.
+    Interrupt and Ctrl-C stop the job.
+
     Examples
     --------
     >>> import mrkernel as mr
@@ -35,14 +40,8 @@ def run(job: Job, source: Any, **options: Any) -> Result:
     {'be': 2, 'not': 1, 'or': 1, 'to': 2}
     """
     handle = submit(job, source, **options)
-    try:
-        return handle.result()
-    except KeyboardInterrupt as error:
-        if isinstance(error, JobInterruptedError):
-            raise
-        handle.cancel(interrupted=True)
-        handle.wait(10)
-        raise JobInterruptedError(f"the job {handle.name} was interrupted") from None
+    Waiting(handle, open_display(handle.plan.settings)).block()
+    return handle.result()
 
 
 def submit(
@@ -87,9 +86,12 @@ def submit(
     if executor not in _EXECUTORS:
         raise OptionError(f"executor = {executor!r} cannot be used", hint=f"it is {' or '.join(map(repr, _EXECUTORS))}")
     given = config.settings(**settings)
-    origin = as_source(source)
-    sink = _checked_sink(save, overwrite=overwrite, append=append) if save is not None else None
-    return Preparation(job, given, executor, cluster, pack_job(job)).start(origin, listeners, sink)
+    try:
+        origin = as_source(source)
+        sink = _checked_sink(save, overwrite=overwrite, append=append) if save is not None else None
+        return Preparation(job, given, executor, cluster, pack_job(job)).start(origin, listeners, sink)
+    except KeyboardInterrupt:
+        raise JobInterruptedError(f"{job.name} was interrupted before it began; nothing was written") from None
 
 
 def explain(job: Job, source: Any, *, cluster: Cluster | None = None, **settings: Any) -> Plan:

@@ -89,6 +89,11 @@ def test_what_is_missing_or_double_is_said(body, line, message):
         job_of(body, line)
 
 
+def test_a_line_magic_without_a_mapper_asks_for_its_name():
+    with pytest.raises(OptionError, match=r"^%mapreduce: no mapper is named\nHint: add --mapper NAME"):
+        build_job(parse("-i a.txt", {}, is_line=True), {}, KEPT)
+
+
 def test_functions_that_do_not_fit_are_refused_by_the_job():
     with pytest.raises(JobSpecError, match="the reducer reducer takes"):
         job_of("def mapper(x):\n    pass\ndef reducer(values):\n    pass")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mrkernel.cellspec import OPTIONS, help_text, parse, split_line
+from mrkernel.config import settings
 from mrkernel.errors import OptionError
 
 
@@ -35,8 +36,10 @@ def test_an_empty_line_asks_for_nothing():
     assert (spec.inputs, spec.settings, spec.kept, spec.plot) == ((), {}, {}, None)
 
 
-def test_combine_auto_leaves_the_setting_alone():
-    assert parse("--combine auto", {}).settings == {}
+def test_combine_auto_takes_an_outer_setting_back(monkeypatch):
+    monkeypatch.setenv("MRKERNEL_COMBINE", "off")
+    assert settings().combine is False
+    assert settings(**parse("--combine auto", {}).settings).combine is None
 
 
 @pytest.mark.parametrize(
@@ -117,3 +120,9 @@ def test_mapper_needs_one_good_name():
         parse("a b", {}, "mapper")
     with pytest.raises(OptionError, match="NAME sum would hide Python's own sum"):
         parse("sum", {}, "reducer")
+
+
+def test_the_line_magic_is_named_as_it_is_written():
+    for line in ("--zzz", "--workers 0", '-i "a', "-o class", "-i a -i b", "-i {{q}}", "--plot --no-plot"):
+        with pytest.raises(OptionError, match=r"(?s)^%mapreduce: (?!.*%%mapreduce)"):
+            parse(line, {}, is_line=True)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 
-from tests.magics.kernels import Kernel
+from tests.magics.kernels import Kernel, environment
 
 
 @pytest.fixture(scope="session")
@@ -40,9 +37,6 @@ def kernel(tmp_path_factory):
     """A kernel with the extension loaded, in a folder with ``words.txt``; one for all tests of a module."""
     folder = tmp_path_factory.mktemp("notebook")
     (folder / "words.txt").write_text("the cat and the dog\nthe end\n")
-    paths = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
-    home = str(tmp_path_factory.mktemp("ipython"))
-    environment = {**os.environ, "IPYTHONDIR": home, "PYTHONPATH": paths, "MRKERNEL_WORKERS": "1"}
-    with Kernel(folder, env=environment) as kernel:
+    with Kernel(folder, env=environment(tmp_path_factory.mktemp("ipython"))) as kernel:
         kernel.run("%load_ext mrkernel").succeeded()
         yield kernel

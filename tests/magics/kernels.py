@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import time
 from dataclasses import dataclass, field
@@ -10,7 +11,13 @@ from typing import Any, Self
 
 from jupyter_client.manager import KernelManager
 
-__all__ = ["Kernel", "Ran"]
+__all__ = ["Kernel", "Ran", "environment"]
+
+
+def environment(home: Path) -> dict[str, str]:
+    """Variables of a kernel with this checkout and one worker, and with ``home`` for IPython's own files."""
+    paths = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "IPYTHONDIR": str(home), "PYTHONPATH": paths, "MRKERNEL_WORKERS": "1"}
 
 
 @dataclass

@@ -1,0 +1,101 @@
+"""What a person sees of a job that :func:`run` waits for: a notebook's display, a line in a terminal, or nothing."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import threading
+import time
+from typing import Any, Protocol
+
+from mrkernel.config import Settings
+from mrkernel.errors import TaskFailedError
+from mrkernel.progress import Progress
+from mrkernel.render import ProgressLine
+
+__all__ = ["Display", "Pace", "open_display", "with_card"]
+
+# By name: the layers forbid an import of what lies above, and without IPython there is nothing to import.
+_NOTEBOOK = "mrkernel.magics.front"
+
+
+class Display(Protocol):
+    """Shows one job while someone waits for it; used from one thread."""
+
+    def update(self, progress: Progress) -> None:
+        """Show this state, if it is time to."""
+
+    def finish(self, progress: Progress) -> None:
+        """Show the end state; nothing changes afterwards."""
+
+
+class Pace:
+    """When to show a running job: not in its first half second, then at most four times a second, later less."""
+
+    QUIET_S = 0.5
+
+    def __init__(self) -> None:
+        self._began = self._last = time.monotonic()
+
+    @property
+    def is_short(self) -> bool:
+        """Whether the job is too young to be shown."""
+        return self.elapsed_s < self.QUIET_S
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since someone began to wait."""
+        return time.monotonic() - self._began
+
+    def is_due(self) -> bool:
+        """Whether to show the job's state now; True counts as shown."""
+        elapsed = self.elapsed_s
+        # Front ends choke when many bars send more; people do not read faster.
+        interval = 0.25 if elapsed < 10 else 0.5 if elapsed < 60 else 1.0
+        if self.is_short or time.monotonic() - self._last < interval:
+            return False
+        self._last = time.monotonic()
+        return True
+
+
+class _TerminalDisplay:
+    """One line in place on standard error; a job that was shown ends with its summary."""
+
+    def __init__(self) -> None:
+        self._line = ProgressLine(sys.stderr)
+        self._pace = Pace()
+
+    def update(self, progress: Progress) -> None:
+        if self._pace.is_due():
+            self._line.update(progress)
+
+    def finish(self, progress: Progress) -> None:
+        if not self._pace.is_short:
+            self._line.close(progress)
+
+
+def open_display(given: Settings) -> Display | None:
+    """The display of a job that starts now, or None where nobody would see it or where it is switched off."""
+    # Another thread's job would show in whatever cell is running, or break another job's line.
+    if not given.progress or threading.current_thread() is not threading.main_thread():
+        return None
+    notebook = _notebook()
+    display: Display | None = notebook.open_display() if notebook is not None else None
+    if display is None and sys.stderr is not None and sys.stderr.isatty():
+        display = _TerminalDisplay()
+    return display
+
+
+def with_card(error: BaseException, progress: Progress) -> BaseException:
+    """The error; in IPython one that shows its failure card where nobody catches it."""
+    notebook = _notebook()
+    if notebook is not None and isinstance(error, TaskFailedError) and error.failure is not None:
+        notebook.attach_card(error, progress.failures)
+    return error
+
+
+def _notebook() -> Any:
+    """The module that displays in IPython, with or without the extension loaded; None outside IPython."""
+    ipython = sys.modules.get("IPython")
+    get_shell = getattr(ipython, "get_ipython", None)
+    return importlib.import_module(_NOTEBOOK) if get_shell is not None and get_shell() is not None else None

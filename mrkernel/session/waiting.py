@@ -1,0 +1,96 @@
+"""Waits for a job in view of its user: looks at it, shows it, and stops it on an interrupt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+
+from mrkernel.config import format_duration
+from mrkernel.errors import JobInterruptedError, MrkernelError
+from mrkernel.progress import Progress
+from mrkernel.session.display import Display
+from mrkernel.session.handle import JobHandle
+
+__all__ = ["Waiting"]
+
+# The first looks are quick so that a job on ten lines does not wait for its cell; later ones cost nothing.
+_FIRST_LOOK_S, _LAST_LOOK_S = 0.005, 0.1
+_STOP_S = 1.5
+
+
+class Waiting:
+    """One wait for one job.
+
+    Parameters
+    ----------
+    display
+        Where to show the job; None shows nothing.
+    """
+
+    def __init__(self, handle: JobHandle, display: Display | None) -> None:
+        self._handle = handle
+        self._display = display
+
+    def block(self) -> None:
+        """Return when the job has ended, in whatever way.
+
+        Raises
+        ------
+        JobInterruptedError
+            After an interrupt, once the job was told to stop.
+        """
+        try:
+            for pause in self.looks():
+                self._handle.wait(pause)
+        except KeyboardInterrupt as error:
+            raise self.interrupted(error) from None
+        self.show_end()
+
+    def looks(self) -> Iterator[float]:
+        """Seconds to wait before each further look at the job, until it has ended."""
+        pause = _FIRST_LOOK_S
+        while not self._handle.done():
+            yield pause
+            pause = min(_LAST_LOOK_S, pause * 1.5)
+            if self._display is not None:
+                # A display that breaks must not take the job with it.
+                with suppress(Exception):
+                    self._display.update(self.progress())
+
+    def progress(self) -> Progress:
+        """The job's progress, with its name from the start."""
+        # Before the driver has begun (the cluster may still start) only the handle knows the job's name.
+        progress = self._handle.progress()
+        return progress if progress.name else replace(progress, name=self._handle.name)
+
+    def show_end(self, progress: Progress | None = None) -> None:
+        """Show the end state: the job's own, or ``progress``."""
+        if self._display is not None:
+            with suppress(Exception):
+                self._display.finish(progress or self.progress())
+
+    def interrupted(self, error: BaseException) -> BaseException:
+        """Stop the job after an interrupt; returns the error to raise."""
+        if isinstance(error, MrkernelError):
+            return error
+        self._handle.cancel(interrupted=True)
+        # A second interrupt waits no longer: workers that do not stop by themselves are replaced anyway.
+        with suppress(KeyboardInterrupt):
+            self._handle.wait(_STOP_S)
+        progress = self.progress()
+        if progress.is_running:
+            progress = replace(progress, state="interrupted")
+        self.show_end(progress)
+        return JobInterruptedError(_stopped(progress, has_ended=self._handle.done()))
+
+
+def _stopped(progress: Progress, *, has_ended: bool) -> str:
+    running = [stage for stage in progress.stages if stage.state not in {"waiting", "not run", "finished"}]
+    where = (
+        f", in stage {running[-1].name} with {running[-1].done} of {running[-1].total} tasks done" if running else ""
+    )
+    if progress.state == "finished":
+        return f"the interrupt came when {progress.name} had finished; its result was not taken"
+    rest = "nothing was written" if has_ended else "its last tasks are being stopped"
+    return f"{progress.name} was interrupted after {format_duration(progress.seconds)}{where}; {rest}"
