@@ -1,5 +1,7 @@
 """mrkernel: MapReduce in notebook cells, over Arrow record batches, on a dask cluster of worker processes.
 
+Words, counted::
+
     import mrkernel as mr
 
     def mapper(line):
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
     from mrkernel import errors as errors
     from mrkernel.cluster import Cluster as Cluster
     from mrkernel.cluster import cluster as cluster
-    from mrkernel.taskcontext import context as context
-    from mrkernel.taskcontext import counter as counter
     from mrkernel.io import Origin as Origin
     from mrkernel.io import Part as Part
     from mrkernel.io import RecordBlock as RecordBlock
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from mrkernel.session import explain as explain
     from mrkernel.session import run as run
     from mrkernel.session import submit as submit
+    from mrkernel.taskcontext import context as context
+    from mrkernel.taskcontext import counter as counter
 
 __version__ = "0.1.0"
 
@@ -50,7 +52,8 @@ _HOMES = {
 }  # fmt: skip
 _MODULES = ("agg", "cluster", "errors", "events", "testing")
 
-__all__ = ["__version__", "load_ipython_extension", "unload_ipython_extension", *_HOMES, *_MODULES]
+# Ruff does not look into the two for their strings.
+__all__ = ["__version__", "load_ipython_extension", "unload_ipython_extension", *_HOMES, *_MODULES]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> Any:

@@ -196,9 +196,11 @@ def decode_column(array: pa.Array | pa.ChunkedArray, field: pa.Field) -> list[An
         else:
             names = [child.name for child in array.type]
             rows = [dict(zip(names, row, strict=True)) for row in zip(*children, strict=True)]
-        return [row if valid else None for row, valid in zip(rows, array.is_valid().to_pylist(), strict=True)] if (
-            array.null_count
-        ) else rows
+        return (
+            [row if valid else None for row, valid in zip(rows, array.is_valid().to_pylist(), strict=True)]
+            if (array.null_count)
+            else rows
+        )
     if array.null_count == 0 and (pa.types.is_integer(array.type) or pa.types.is_floating(array.type)):
         # NumPy makes Python numbers about twice as fast as Arrow's scalars do.
         return list(array.to_numpy(zero_copy_only=False).tolist())
@@ -218,7 +220,9 @@ def concat_columns(columns: Sequence[Column], name: str) -> Column:
             array if _same(field, first) or pa.types.is_null(first.type) else _nulls(len(array), first)
             for array, field in columns
         ]
-        flat = [piece for array in arrays for piece in (array.chunks if isinstance(array, pa.ChunkedArray) else [array])]
+        flat = [
+            piece for array in arrays for piece in (array.chunks if isinstance(array, pa.ChunkedArray) else [array])
+        ]
         merged = flat[0] if len(flat) == 1 else pa.concat_arrays(flat) if flat else pa.array([], first.type)
         return merged, first.with_name(name)
     struct = _concat_structs(columns, name)

@@ -22,7 +22,17 @@ import pyarrow.compute as pc
 from mrkernel.batches import Column, concat_columns, decode_column, encode_column, kind_of, object_column
 from mrkernel.errors import KeyTypeError
 
-__all__ = ["Groups", "canonical_key", "check_keys", "encode_keys", "group", "merge_keys", "sort_codes", "sort_order", "sort_token"]
+__all__ = [
+    "Groups",
+    "canonical_key",
+    "check_keys",
+    "encode_keys",
+    "group",
+    "merge_keys",
+    "sort_codes",
+    "sort_order",
+    "sort_token",
+]
 
 _NAN = float("nan")
 _NANS = {Decimal: Decimal("NaN"), complex: complex("nan")}
@@ -122,9 +132,13 @@ def _canonical_rare(key: Any) -> Any:
         return type(key)(canonical_key(item) for item in key)
     if isinstance(key, np.generic):
         value = key.item()
-        return key if isinstance(value, np.generic) or isinstance(key, (np.datetime64, np.timedelta64, np.void)) else canonical_key(value)
+        return (
+            key
+            if isinstance(value, np.generic) or isinstance(key, (np.datetime64, np.timedelta64, np.void))
+            else canonical_key(value)
+        )
     if isinstance(key, (Decimal, complex)) and key != key:
-        return _NANS[type(key)] if type(key) in _NANS else key
+        return _NANS.get(type(key), key)
     return key
 
 

@@ -129,7 +129,9 @@ class Job:
         if isinstance(self.key, list):
             object.__setattr__(self, "key", tuple(self.key))
         if not (isinstance(self.sort_values, bool) or callable(self.sort_values)):
-            raise JobSpecError(f"sort_values = {self.sort_values!r} cannot be used: it is True, or a function of a value")
+            raise JobSpecError(
+                f"sort_values = {self.sort_values!r} cannot be used: it is True, or a function of a value"
+            )
         if not self.name:
             object.__setattr__(self, "name", _function_name(self.mapper) or _function_name(self.reducer) or "job")
 
@@ -177,7 +179,9 @@ class Job:
     def then(self, other: Job) -> Job:
         """A job that runs ``other`` on this one's (key, value) pairs."""
         if not isinstance(other, Job):
-            raise JobSpecError(f"then() takes a Job, not {type(other).__name__}", hint="wrap the functions: mr.Job(...)")
+            raise JobSpecError(
+                f"then() takes a Job, not {type(other).__name__}", hint="wrap the functions: mr.Job(...)"
+            )
         first, *rest = other.steps
         chained = replace(first, previous=self)
         for step in rest:

@@ -26,7 +26,7 @@ __all__ = ["hash_keys", "partition_ids"]
 _NULL, _NAN, _TUPLE = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F), np.uint64(0x165667B19E3779F9)
 _SALTS = {name: np.uint64(0x27D4EB2F165667C5 * n & 0xFFFFFFFFFFFFFFFF) for n, name in
           enumerate(("float", "naive", "aware", "date", "time", "duration", "other", "decimal"), start=3)}  # fmt: skip
-_EPOCH = dt.datetime(1970, 1, 1)
+_EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001  # what naive values are counted from
 _EPOCH_UTC = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
 
@@ -81,7 +81,9 @@ def hash_keys(column: Column) -> np.ndarray:
 def _zero(kind: pa.DataType) -> pa.Scalar:
     text = pa.types.is_large_string(kind) or pa.types.is_string(kind)
     binary = pa.types.is_large_binary(kind) or pa.types.is_binary(kind)
-    return pa.scalar("" if text else b"", kind) if text or binary else pa.scalar(0, pa.int64()).cast(_raw(kind)).cast(kind)
+    return (
+        pa.scalar("" if text else b"", kind) if text or binary else pa.scalar(0, pa.int64()).cast(_raw(kind)).cast(kind)
+    )
 
 
 def _raw(kind: pa.DataType) -> pa.DataType:
@@ -198,13 +200,22 @@ def _hash_texts(members: list[str]) -> np.ndarray:
         return _hash_text(pa.array([str(key) for key in members], pa.large_string()))
     except UnicodeEncodeError:
         # Lone surrogates fit no Arrow text; such a key only ever equals its like.
-        return np.concatenate([_hash_text(pa.array([key])) if key.isprintable() or key.encode("utf-8", "ignore").decode() == key
-                               else np.array([_digest(key.encode("utf-8", "surrogatepass"))]) for key in members])  # fmt: skip
+        return np.concatenate(
+            [
+                _hash_text(pa.array([key]))
+                if key.isprintable() or key.encode("utf-8", "ignore").decode() == key
+                else np.array([_digest(key.encode("utf-8", "surrogatepass"))])
+                for key in members
+            ]
+        )
 
 
 def _hash_number(key: Any) -> int:
-    """Decimal, Fraction, complex and huge integers: as the int or float they equal, else by Python's numeric hash,
-    which is equal for equal numbers of any type and not randomised."""
+    """The hash of a number that no column of numbers holds: Decimal, Fraction, complex, a huge integer.
+
+    It is that of the int or float it equals, else Python's numeric hash, which is equal for equal numbers of any type
+    and not randomised.
+    """
     if isinstance(key, complex):
         if key.imag:
             return hash(key) & 0xFFFFFFFFFFFFFFFF

@@ -68,7 +68,7 @@ class Plan:
             facts.append((f"map{label}", f"{tasks}: {_map_words(step)}"))
             if _has_shuffle(step):
                 facts.append((f"combine{label}", _combine_words(step, self.settings)))
-                facts.append((f"shuffle{label}", _shuffle_words(step, self.settings, self.first)))
+                facts.append((f"shuffle{label}", _shuffle_words(step, self.first)))
                 facts.append((f"reduce{label}", _reduce_words(step)))
         facts.append(("workers", f"{self.n_workers}"))
         return facts
@@ -198,7 +198,7 @@ def _combine_words(step: Job, settings: Settings) -> str:
     return f"{reduction.label} inside map tasks" + ("" if settings.combine else ", dropped where it saves nothing")
 
 
-def _shuffle_words(step: Job, settings: Settings, plan: StepPlan) -> str:
+def _shuffle_words(step: Job, plan: StepPlan) -> str:
     if step.sort == "key":
         return "sorted by key; ranges chosen from a sample of the map output"
     if plan.has_fixed_partitions:

@@ -192,6 +192,7 @@ class ProgressTracker:
         self._failures: list[Failure] = []
 
     def __call__(self, event: Event) -> None:
+        """Take an event, as a listener of the job."""
         with self._lock:
             if isinstance(event, JobStarted):
                 self._job, self._started = event, event.at

@@ -61,7 +61,8 @@ class Min(Aggregate):
             return right if (right > left if self._is_largest else right < left) else left
         except TypeError:
             raise ValueTypeError(
-                f"{self.label} cannot compare {type(left).__name__} {left!r:.60} with {type(right).__name__} {right!r:.60}",
+                f"{self.label} cannot compare {type(left).__name__} {left!r:.60} "
+                f"with {type(right).__name__} {right!r:.60}",
                 hint="yield values of one type for a key",
             ) from None
 

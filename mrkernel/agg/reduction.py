@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
@@ -108,9 +109,11 @@ class Reduction:
         if self.is_named:
             return [(name, one, _field(fields, name) if one.is_by_field else value) for name, one in self.aggregates]
         aggregate = self.aggregates[0][1]
-        return [(name, aggregate, column) for name, column in fields.items()] if aggregate.is_by_field else [
-            ("", aggregate, value)
-        ]
+        return (
+            [(name, aggregate, column) for name, column in fields.items()]
+            if aggregate.is_by_field
+            else [("", aggregate, value)]
+        )
 
     def _from_values(self, groups: Groups, value: Column) -> pa.Table | None:
         targets = self._targets(value)
@@ -254,8 +257,7 @@ class Reduction:
         key, value = _joined(tables, 0), _joined(tables, 1)
         groups = group(key)
         values = decode_column(value[0].take(pa.array(groups.order())), value[1])
-        starts = groups.starts().tolist()
-        results = [self._reduce(values[start:stop]) for start, stop in zip(starts, starts[1:], strict=False)]
+        results = [self._reduce(values[start:stop]) for start, stop in pairwise(groups.starts().tolist())]
         return _with_values(groups.keys, encode_column(results, _VALUE))
 
     def _reduce(self, values: list[Any]) -> Any:
@@ -272,8 +274,10 @@ class Reduction:
 
 def _field(fields: dict[str, Any], name: str) -> Any:
     if name not in fields:
-        raise ValueTypeError(f"the reducer aggregates the field {name!r}, the values have {', '.join(map(str, fields))}",
-                             hint="name the reducer's entries after the fields of the dicts")  # fmt: skip
+        raise ValueTypeError(
+            f"the reducer aggregates the field {name!r}, the values have {', '.join(map(str, fields))}",
+            hint="name the reducer's entries after the fields of the dicts",
+        )
     return fields[name]
 
 

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from mrkernel.agg.base import Aggregate, State, scatter_sum
 from mrkernel.agg.exact import SCALE_BITS, Total, limb_sums, merge_limbs, totals
-from mrkernel.batches import Column, encode_column
+from mrkernel.batches import Column
 from mrkernel.errors import OptionError, ValueTypeError
 
 __all__ = ["Count", "Mean", "Std", "Sum", "Var"]
@@ -139,7 +139,9 @@ class Mean(Sum):
 
     def merge(self, state: State, codes: np.ndarray, n_groups: int) -> State | None:
         merged = Sum.merge(self, {k: v for k, v in state.items() if k != "n"}, codes, n_groups)
-        return None if merged is None else {**merged, "n": pa.array(scatter_sum(state["n"].to_numpy(), codes, n_groups))}
+        return (
+            None if merged is None else {**merged, "n": pa.array(scatter_sum(state["n"].to_numpy(), codes, n_groups))}
+        )
 
     def finish(self, state: State) -> Column:
         counts = state["n"].to_numpy()
@@ -164,7 +166,7 @@ class Mean(Sum):
 
 @dataclass(frozen=True)
 class Var(Aggregate):
-    """The variance with ``ddof`` degrees of freedom taken off (1, as in pandas and SQL's VAR_SAMP); exact, rounded once.
+    """The variance with ``ddof`` degrees of freedom off (1, as in pandas and SQL's VAR_SAMP); exact, rounded once.
 
     None where there are not more than ``ddof`` values. ``mr.agg.var(ddof=0)`` gives the population's variance.
     """
@@ -257,7 +259,7 @@ class Std(Var):
     label: ClassVar[str] = "std"
 
     def _variance(self, n: int, total: Fraction, square: Fraction) -> float | None:
-        variance = Var._variance(self, n, total, square)
+        variance = super()._variance(n, total, square)
         return None if variance is None else math.sqrt(variance)
 
 

@@ -35,7 +35,7 @@ _inherited: list[_Choice] = []
 
 
 def _after_fork() -> None:
-    global _choice
+    global _choice  # noqa: PLW0603  # the child gets one of its own
     if _choice.server:
         _choice.server.disown()
     _inherited.append(_choice)
@@ -221,5 +221,5 @@ def default(given: Settings | None = None) -> Cluster:
         return _embedded(given or settings())
     if chosen.is_closed:
         raise ClusterError(f"the chosen cluster at {chosen.address} is closed",
-                           hint="choose another with mr.cluster(address), or mr.cluster() for the embedded one")  # fmt: skip
+                           hint="choose another with mr.cluster(address), or mr.cluster() for the embedded one")
     return chosen

@@ -42,7 +42,7 @@ def _mark_without_proc(pid: int) -> str | None:
 
 def is_alive(identity: str) -> bool:
     """Whether the process that :func:`mark` named is still the one with that pid."""
-    return mark(int(identity.split(".")[0])) == identity
+    return mark(int(identity.split(".", maxsplit=1)[0])) == identity
 
 
 def create(parent: str | None = None) -> str:

@@ -34,7 +34,7 @@ class MemorySecurity(Security):
 
 
 def security(keys: dict[str, str]) -> MemorySecurity:
-    """distributed's description of :func:`~mrkernel.cluster.keys.make_keys`'s texts, for every role."""
+    """How distributed is told of :func:`~mrkernel.cluster.keys.make_keys`'s texts, for every role."""
     roles = {f"tls_{role}_{part}": keys[part] for role in ("client", "scheduler", "worker") for part in keys}
     make: Callable[..., MemorySecurity] = MemorySecurity
     return make(require_encryption=True, tls_ca_file=keys["cert"], **roles)

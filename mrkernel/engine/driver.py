@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +12,7 @@ from typing import Any
 from mrkernel.engine.executor import AttemptLost, AttemptProgressed, AttemptStarted, Executor, Message, TaskCall
 from mrkernel.engine.ranges import key_ranges
 from mrkernel.engine.shuffle import LostRunError, Run
+from mrkernel.engine.stages import Stage, in_order, partition_rows, stage_finished, stage_name
 from mrkernel.engine.tasks import MapCall, MergeCall, ReduceCall, TaskReport
 from mrkernel.engine.wording import failure_error, split_words, with_source_lines
 from mrkernel.errors import ClusterError, JobCancelledError
@@ -23,7 +23,6 @@ from mrkernel.events import (
     JobFinished,
     JobStarted,
     PlanChanged,
-    StageFinished,
     StageStarted,
     TaskFailed,
     TaskFinished,
@@ -48,17 +47,6 @@ class Outcome:
 
     parts: list[Run] = field(default_factory=list)
     counters: Counters = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Stage:
-    """The bookkeeping of a running stage."""
-
-    name: str
-    calls: dict[int, TaskCall]
-    reports: dict[int, TaskReport] = field(default_factory=dict)
-    starts: dict[int, int] = field(default_factory=dict)
-    started: float = field(default_factory=time.perf_counter)
 
 
 class Driver:
@@ -139,21 +127,22 @@ class Driver:
             self._executor.stop(grace_s=1.0)
             self._executor.remove(self._scratch)
             seconds = time.perf_counter() - self._started
-            self._emit(JobFinished(job_id=self._job_id, state=state, seconds=seconds, counters=self._counters, error=error))
+            self._emit(
+                JobFinished(job_id=self._job_id, state=state, seconds=seconds, counters=self._counters, error=error)
+            )
 
     def _stage_names(self) -> Iterator[str]:
         for number, step in enumerate(self._plan.job.steps):
-            yield _stage_name("map", number)
+            yield stage_name("map", number)
             if step.reducer is not None or step.sort is not None:
-                yield _stage_name("reduce", number)
+                yield stage_name("reduce", number)
 
     def _run_steps(self) -> list[Run]:
         plan, parts = self._plan.first, []  # type: StepPlan, list[Run]
         for number, step in enumerate(self._plan.job.steps):
             if number:
                 plan = plan_step(step, number, self._as_source(parts), self._plan.settings, self._executor.n_workers)
-            is_last = number == self._plan.job.n_steps - 1
-            folder = self._results if is_last else os.path.join(self._scratch, f"step-{number}")
+            folder = self._results if number == self._plan.job.n_steps - 1 else self._scratch
             parts = self._run_step(step, plan, folder)
         return parts
 
@@ -170,10 +159,10 @@ class Driver:
     def _try_step(self, step: Job, plan: StepPlan, folder: str) -> list[Run]:
         maps = self._map_calls(step, plan, folder)
         input_bytes = plan.source.size_bytes()
-        stage = self._run_stage(_stage_name("map", plan.step), maps, input_bytes=input_bytes)
+        stage = self._run_stage(stage_name("map", plan.step), maps, input_bytes=input_bytes)
         for report in stage.reports.values():
             self._say(*report.notes)
-        runs = _in_order(stage)
+        runs = in_order(stage)
         if not plan.n_partitions:
             return runs
         merged = self._merged(step, plan, runs)
@@ -181,12 +170,12 @@ class Driver:
         size = sum(run.n_bytes for run in merged)
         # Map tasks can run again one by one as long as the reduce tasks read their files and not merged ones.
         maps_again = stage if merged is runs else None
-        return _in_order(self._run_stage(_stage_name("reduce", plan.step), reduces, input_bytes=size, maps=maps_again))
+        return in_order(self._run_stage(stage_name("reduce", plan.step), reduces, input_bytes=size, maps=maps_again))
 
     # -- calls -------------------------------------------------------------------------------------------------
 
     def _map_calls(self, step: Job, plan: StepPlan, folder: str) -> list[TaskCall]:
-        name = _stage_name("map", plan.step)
+        name = stage_name("map", plan.step)
         shuffles = plan.n_partitions > 0
         return [
             MapCall(
@@ -206,24 +195,33 @@ class Driver:
             and step.sort is None
             and not plan.has_fixed_partitions
             and len(runs) > _MERGE_FAN_IN
-            and reduce_tasks(step, plan, _rows(runs, plan.n_partitions), 1) == [()]
+            and reduce_tasks(step, plan, partition_rows(runs, plan.n_partitions), 1) == [()]
         ):
             groups = [tuple(runs[start : start + _MERGE_FAN_IN]) for start in range(0, len(runs), _MERGE_FAN_IN)]
             if level == 0:
-                self._say(f"merging {len(runs):,} small outputs in a tree: {sum(run.n_rows for run in runs):,} rows are left")
-            name = _stage_name("merge", plan.step) + (f" level {level + 1}" if level else "")
+                self._say(
+                    f"merging {len(runs):,} small outputs in a tree: {sum(run.n_rows for run in runs):,} rows are left"
+                )
+            name = stage_name("merge", plan.step) + (f" level {level + 1}" if level else "")
             calls: list[TaskCall] = [
                 MergeCall(job_id=self._job_id, stage=name, task=number, attempt=1, job=self._job, step=plan.step,
                           folder=self._scratch, runs=group, n_partitions=plan.n_partitions)
                 for number, group in enumerate(groups)
             ]  # fmt: skip
-            runs = _in_order(self._run_stage(name, calls, input_bytes=sum(run.n_bytes for run in runs)))
+            runs = in_order(self._run_stage(name, calls, input_bytes=sum(run.n_bytes for run in runs)))
             level += 1
         return runs
 
     def _reduce_calls(self, step: Job, plan: StepPlan, runs: list[Run], folder: str) -> Iterator[TaskCall]:
-        common: dict[str, Any] = {"job_id": self._job_id, "stage": _stage_name("reduce", plan.step), "attempt": 1, "job": self._job,
-                  "step": plan.step, "folder": folder, "runs": tuple(runs)}  # fmt: skip
+        common: dict[str, Any] = {
+            "job_id": self._job_id,
+            "stage": stage_name("reduce", plan.step),
+            "attempt": 1,
+            "job": self._job,
+            "step": plan.step,
+            "folder": folder,
+            "runs": tuple(runs),
+        }
         workers = self._executor.n_workers
         if step.sort == "key":
             total = sum(run.n_rows for run in runs)
@@ -233,7 +231,7 @@ class Driver:
             for number, (lower, upper) in enumerate(key_ranges(runs, n_ranges)):
                 yield ReduceCall(**common, task=number, partitions=(), lower=lower, upper=upper)
             return
-        rows = _rows(runs, plan.n_partitions)
+        rows = partition_rows(runs, plan.n_partitions)
         groups = reduce_tasks(step, plan, rows, workers)
         if groups == [()] and plan.n_partitions > 1:
             self._say(f"no shuffle: {sum(rows):,} rows are left after the map stage, one task reduces them")
@@ -243,10 +241,10 @@ class Driver:
     # -- stages ------------------------------------------------------------------------------------------------
 
     def _run_stage(
-        self, name: str, calls: Sequence[TaskCall], *, input_bytes: int | None = None, maps: _Stage | None = None
-    ) -> _Stage:
+        self, name: str, calls: Sequence[TaskCall], *, input_bytes: int | None = None, maps: Stage | None = None
+    ) -> Stage:
         """Run the calls; ``maps`` is the stage whose tasks run again when their files are lost."""
-        stage = _Stage(name, {call.task: call for call in calls})
+        stage = Stage(name, {call.task: call for call in calls})
         self._emit(StageStarted(job_id=self._job_id, stage=name, n_tasks=len(calls), input_bytes=input_bytes))
         waiting = list(reversed(calls))
         while len(stage.reports) < len(calls):
@@ -260,7 +258,7 @@ class Driver:
                 )
             for message in self._executor.poll(_POLL_S):
                 self._handle(message, stage, maps)
-        self._emit(_stage_finished(self._job_id, stage))
+        self._emit(stage_finished(self._job_id, stage))
         return stage
 
     def _feed(self, waiting: list[TaskCall], count: int) -> None:
@@ -268,7 +266,7 @@ class Driver:
         if calls:
             self._executor.start(calls)
 
-    def _handle(self, message: Message, stage: _Stage, maps: _Stage | None) -> None:
+    def _handle(self, message: Message, stage: Stage, maps: Stage | None) -> None:
         if isinstance(message, AttemptStarted):
             self._on_started(message, stage)
         elif isinstance(message, AttemptProgressed):
@@ -287,7 +285,7 @@ class Driver:
         elif message.stage == stage.name:
             self._on_finished(message, stage)
 
-    def _on_started(self, message: AttemptStarted, stage: _Stage) -> None:
+    def _on_started(self, message: AttemptStarted, stage: Stage) -> None:
         if message.stage != stage.name:
             return
         stage.starts[message.task] = attempt = stage.starts.get(message.task, 0) + 1
@@ -298,7 +296,7 @@ class Driver:
         self._emit(TaskStarted(job_id=self._job_id, stage=message.stage, task=message.task, attempt=attempt,
                                worker=message.worker))  # fmt: skip
 
-    def _on_finished(self, report: TaskReport, stage: _Stage) -> None:
+    def _on_finished(self, report: TaskReport, stage: Stage) -> None:
         if report.task in stage.reports:
             return
         stage.reports[report.task] = report
@@ -312,7 +310,7 @@ class Driver:
             )
         )  # fmt: skip
 
-    def _on_failure(self, failure: Failure, report: TaskReport, stage: _Stage) -> None:
+    def _on_failure(self, failure: Failure, report: TaskReport, stage: Stage) -> None:
         failure = with_source_lines(failure)
         call = stage.calls.get(report.task)
         if not failure.is_user_error and call is not None and report.attempt < self._plan.settings.attempts:
@@ -321,7 +319,7 @@ class Driver:
         self._emit(TaskFailed(job_id=self._job_id, stage=report.stage, task=report.task, failure=failure))
         raise failure_error(failure)
 
-    def _on_lost(self, message: AttemptLost, stage: _Stage) -> None:
+    def _on_lost(self, message: AttemptLost, stage: Stage) -> None:
         call = stage.calls.get(message.task)
         if not message.is_fatal and call is not None and message.attempt < self._plan.settings.attempts:
             self._again(call, stage, message.reason, wait_s=_BACK_OFF_S)
@@ -339,14 +337,16 @@ class Driver:
         self._emit(TaskFailed(job_id=self._job_id, stage=message.stage, task=message.task, failure=failure))
         raise failure_error(failure)
 
-    def _again(self, call: TaskCall, stage: _Stage, reason: str, *, wait_s: float = 0.0) -> None:
+    def _again(self, call: TaskCall, stage: Stage, reason: str, *, wait_s: float = 0.0) -> None:
         again = dataclasses.replace(call, attempt=call.attempt + 1)
         stage.calls[call.task] = again
-        self._emit(TaskRetried(job_id=self._job_id, stage=call.stage, task=call.task, attempt=again.attempt, reason=reason))
+        self._emit(
+            TaskRetried(job_id=self._job_id, stage=call.stage, task=call.task, attempt=again.attempt, reason=reason)
+        )
         self._stop.wait(wait_s)
         self._executor.start([again])
 
-    def _on_lost_files(self, report: TaskReport, stage: _Stage, maps: _Stage) -> None:
+    def _on_lost_files(self, report: TaskReport, stage: Stage, maps: Stage) -> None:
         """Run exactly the map tasks again whose files are gone; the reduce task follows when they are back."""
         call = stage.calls.get(report.task)
         if not isinstance(call, ReduceCall) or report.attempt < call.attempt:
@@ -358,13 +358,13 @@ class Driver:
                 del maps.reports[task]
                 self._again(maps.calls[task], maps, "shuffle file lost")
 
-    def _on_map_again(self, report: TaskReport, stage: _Stage, maps: _Stage) -> None:
+    def _on_map_again(self, report: TaskReport, stage: Stage, maps: Stage) -> None:
         if report.stage != maps.name:
             return
         maps.reports[report.task] = report
         if len(maps.reports) < len(maps.calls):
             return
-        runs = tuple(_in_order(maps))
+        runs = tuple(in_order(maps))
         for task, call in list(stage.calls.items()):
             if task not in stage.reports and isinstance(call, ReduceCall):
                 stage.calls[task] = dataclasses.replace(call, runs=runs)
@@ -373,28 +373,3 @@ class Driver:
     def _say(self, *notes: str) -> None:
         for note in notes:
             self._emit(PlanChanged(job_id=self._job_id, reason=note))
-
-
-def _stage_name(kind: str, step: int) -> str:
-    return kind if step == 0 else f"{kind} {step + 1}"
-
-
-def _in_order(stage: _Stage) -> list[Run]:
-    return [run for task in sorted(stage.reports) for run in stage.reports[task].runs]
-
-
-def _rows(runs: Sequence[Run], n_partitions: int) -> list[int]:
-    totals = [0] * n_partitions
-    for run in runs:
-        for number, count in enumerate(run.rows):
-            totals[number] += count
-    return totals
-
-
-def _stage_finished(job_id: str, stage: _Stage) -> StageFinished:
-    reports = stage.reports.values()
-    return StageFinished(
-        job_id=job_id, stage=stage.name, n_tasks=len(stage.calls), seconds=time.perf_counter() - stage.started,
-        records_in=sum(report.records_in for report in reports), records_out=sum(report.records_out for report in reports),
-        bytes_in=sum(report.bytes_in for report in reports), bytes_out=sum(report.bytes_out for report in reports),
-    )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Runs attempts one after the other in this process: for tests, for debugging, and where no processes can be started."""
+"""Runs attempts one after the other in this process: for tests, for debugging, where no processes can be started."""
 
 from __future__ import annotations
 

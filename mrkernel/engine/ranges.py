@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
@@ -36,4 +37,4 @@ def key_ranges(runs: Sequence[Run], n_ranges: int) -> list[tuple[pa.Table | None
             ends.append(key)
             last = token
     bounds: list[pa.Table | None] = [None, *ends, None]
-    return list(zip(bounds, bounds[1:], strict=False))
+    return list(pairwise(bounds))

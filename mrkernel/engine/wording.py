@@ -16,7 +16,9 @@ __all__ = ["failure_error", "failure_sentence", "split_words", "with_source_line
 def with_source_lines(failure: Failure) -> Failure:
     """Fill in the text of lines that a worker cannot see: those of notebook cells live in this process only."""
     frames = tuple(
-        frame if frame.text else dataclasses.replace(frame, text=linecache.getline(frame.filename, frame.lineno).strip())
+        frame
+        if frame.text
+        else dataclasses.replace(frame, text=linecache.getline(frame.filename, frame.lineno).strip())
         for frame in failure.frames
     )
     return dataclasses.replace(failure, frames=frames)

@@ -135,8 +135,8 @@ class CsvSource(LineSource):
 
     def read_piece(self, piece: Piece) -> Iterator[pa.RecordBatch]:
         """Batches of about 1 MB of text."""
-        schema, (names, end) = self.schema(), piece.extra
-        options = self._convert_options(schema, names)
+        schema, (_, end) = self.schema(), piece.extra
+        options = self._convert_options(schema)
         if self.newlines_in_values:
             with closing(_Rows(self, piece, end)) as rows:
                 yield from self._stream(piece, pa.PythonFile(rows, mode="r"), options)
@@ -178,7 +178,7 @@ class CsvSource(LineSource):
             block = data[max(0, end - at) :]
             if not block:
                 continue
-            options = self._convert_options(pa.schema([(n, t) for n, t in self.types.items() if n in names]), names)
+            options = self._convert_options(pa.schema([(n, t) for n, t in self.types.items() if n in names]))
             options.include_columns, options.include_missing_columns = [], False
             utf8 = self.to_utf8(piece, max(at, end), block)
             if self.newlines_in_values:
@@ -212,7 +212,9 @@ class CsvSource(LineSource):
         names = piece.extra[0]
         invalid = InvalidRows()
         try:
-            yield from pacsv.open_csv(rows, self._read_options(names, 4 * _BLOCK_BYTES), self._parse_options(invalid), options)
+            yield from pacsv.open_csv(
+                rows, self._read_options(names, 4 * _BLOCK_BYTES), self._parse_options(invalid), options
+            )
         except pa.ArrowInvalid as error:
             if str(error) != "Empty CSV file":
                 raise bad_value(piece.shown, names, error, invalid, 0) from None
@@ -224,7 +226,9 @@ class CsvSource(LineSource):
             return 0
         with closing(self.open_lines(piece.path)) as stream:
             if self.codec(piece.path) or not is_line_safe(self.encoding):
-                blocks = ((at, data[: offset - at]) for at, data in line_blocks(stream, 0, None, _BLOCK_BYTES) if at < offset)
+                blocks = (
+                    (at, data[: offset - at]) for at, data in line_blocks(stream, 0, None, _BLOCK_BYTES) if at < offset
+                )
                 return sum(_n_rows(data[max(0, end - at) :]) for at, data in blocks)
             return sum(_n_rows(data) for _, data in line_blocks(stream, end, offset, _BLOCK_BYTES))
 
@@ -252,9 +256,13 @@ class CsvSource(LineSource):
         return pacsv.ParseOptions(delimiter=self.delimiter, quote_char=self.quote_char or False,
                                   newlines_in_values=self.newlines_in_values, invalid_row_handler=invalid)  # fmt: skip
 
-    def _convert_options(self, schema: pa.Schema, names: tuple[str, ...]) -> pacsv.ConvertOptions:
-        options = pacsv.ConvertOptions(column_types=schema, decimal_point=self.decimal_point,
-                                       include_columns=schema.names, include_missing_columns=self.union_by_name)  # fmt: skip
+    def _convert_options(self, schema: pa.Schema) -> pacsv.ConvertOptions:
+        options = pacsv.ConvertOptions(
+            column_types=schema,
+            decimal_point=self.decimal_point,
+            include_columns=schema.names,
+            include_missing_columns=self.union_by_name,
+        )
         if self.null_values is not None:
             options.null_values, options.strings_can_be_null = self.null_values, True
         return options

@@ -28,14 +28,17 @@ class InvalidRows:
         return "error"
 
 
-def bad_value(shown: str, names: Sequence[str], error: pa.ArrowInvalid, invalid: InvalidRows, before: int) -> SourceReadError:
+def bad_value(
+    shown: str, names: Sequence[str], error: pa.ArrowInvalid, invalid: InvalidRows, before: int
+) -> SourceReadError:
     """The error for a row of a wrong length or a value of a wrong type; ``before`` rows precede the block."""
     row = invalid.first
     if row is not None:
         place = f"row {before + row.number}" if row.number is not None else f"the row {row.text[:60]!r}"
-        return SourceReadError(f"cannot read {shown}: {place} has {row.actual_columns} fields, the schema has "
-                               f"{row.expected_columns}", hint="quote the delimiters in values, or say delimiter=… if it is "
-                               "another one")  # fmt: skip
+        return SourceReadError(
+            f"cannot read {shown}: {place} has {row.actual_columns} fields, the schema has {row.expected_columns}",
+            hint="quote the delimiters in values, or say delimiter=… if it is another one",
+        )
     match = _CONVERSION.match(str(error))
     if match:
         number, in_block, kind, text = match.groups()

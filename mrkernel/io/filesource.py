@@ -71,7 +71,9 @@ class FileSource(Source):
                  storage_options: Mapping[str, Any] | None = None) -> None:  # fmt: skip
         compression = {"gz": "gzip", "zst": "zstd"}.get(compression or "", compression)
         if compression not in (*_CODECS, "infer"):
-            raise OptionError(f"compression={compression!r} is not known", hint='use "gzip", "bz2", "zst", "lz4" or None')
+            raise OptionError(
+                f"compression={compression!r} is not known", hint='use "gzip", "bz2", "zst", "lz4" or None'
+            )
         self.locations = tuple(locations)
         self.compression = compression
         self.storage_options = dict(storage_options or {})
@@ -187,8 +189,11 @@ class FileSource(Source):
         except FileNotFoundError:
             raise SourceChangedError(f"{piece.shown} was removed after the job was planned", hint=hint) from None
         if now != piece.fingerprint:
-            raise SourceChangedError(f"{piece.shown} changed after the job was planned "
-                                     f"(was {_describe(piece.fingerprint)}, is {_describe(now)})", hint=hint)  # fmt: skip
+            raise SourceChangedError(
+                f"{piece.shown} changed after the job was planned "
+                f"(was {_describe(piece.fingerprint)}, is {_describe(now)})",
+                hint=hint,
+            )
 
     def _split(self, index: int, pieces: list[Piece], note: str) -> Split:
         first, last = pieces[0], pieces[-1]
@@ -229,7 +234,9 @@ def whole_file(entry: Entry, why: str) -> Iterator[Cut]:
 def byte_ranges(entry: Entry, chunk_bytes: int, begin: int = 0) -> Iterator[Cut]:
     """Ranges of equal size of a file that can be cut anywhere after ``begin``."""
     if entry.size is None:
-        yield from whole_file(entry, f"the server does not tell the size of {entry.shown}" if is_url(entry.path) else "")
+        yield from whole_file(
+            entry, f"the server does not tell the size of {entry.shown}" if is_url(entry.path) else ""
+        )
         return
     length = entry.size - begin
     count = -(-length // chunk_bytes)

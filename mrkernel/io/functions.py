@@ -49,8 +49,14 @@ class FunctionSource(Source):
 
     record_name = "record"
 
-    def __init__(self, splits: Callable[..., Iterable[Any]], read: Callable[[Any], Iterable[Any]], *, name: str = "custom",
-                 schema: pa.Schema | None = None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        splits: Callable[..., Iterable[Any]],
+        read: Callable[[Any], Iterable[Any]],
+        *,
+        name: str = "custom",
+        schema: pa.Schema | None = None,
+    ) -> None:
         self._splits = splits
         self._read = read
         self._name = name
@@ -123,4 +129,6 @@ def _takes_argument(function: Callable[..., Any]) -> bool:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
         return False
-    return any(p.default is p.empty and p.kind in {p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD} for p in islice(parameters, 1))
+    return any(
+        p.default is p.empty and p.kind in {p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD} for p in islice(parameters, 1)
+    )

@@ -37,8 +37,14 @@ class IpcSource(FileSource):
     suffixes: ClassVar[tuple[str, ...]] = (".arrow", ".feather", ".ipc", ".arrows")
     unit: ClassVar[str] = "rows"
 
-    def __init__(self, *locations: str, columns: Sequence[str] | None = None, union_by_name: bool = False,
-                 compression: str | None = "infer", storage_options: Mapping[str, Any] | None = None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        *locations: str,
+        columns: Sequence[str] | None = None,
+        union_by_name: bool = False,
+        compression: str | None = "infer",
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> None:
         if isinstance(columns, str):
             raise OptionError(f"columns={columns!r} is not a list", hint=f"say columns=[{columns!r}]")
         self.columns = list(columns) if columns is not None else None
@@ -118,8 +124,10 @@ class IpcSource(FileSource):
             magic = bytes(file.read(6))
             file.seek(0)
             if magic.startswith(_FEATHER_V1):
-                raise SourceReadError(f"cannot read {shown}: it is Feather version 1",
-                                      hint="write it again with a current Feather, Arrow or Parquet writer")  # fmt: skip
+                raise SourceReadError(
+                    f"cannot read {shown}: it is Feather version 1",
+                    hint="write it again with a current Feather, Arrow or Parquet writer",
+                )
             with pa.ipc.open_file(file) if magic == _FILE_MAGIC else pa.ipc.open_stream(file) as reader:
                 yield reader
 

@@ -144,8 +144,11 @@ class JsonLinesSource(LineSource):
     def _infer(self, text: str) -> pa.Schema | None:
         try:
             data = text.encode(UTF8)
-            found = pajson.read_json(pa.BufferReader(data), pajson.ReadOptions(use_threads=False, block_size=len(data) + 1),
-                                     pajson.ParseOptions(explicit_schema=pa.schema(list(self.types.items())))).schema  # fmt: skip
+            found = pajson.read_json(
+                pa.BufferReader(data),
+                pajson.ReadOptions(use_threads=False, block_size=len(data) + 1),
+                pajson.ParseOptions(explicit_schema=pa.schema(list(self.types.items()))),
+            ).schema
         except pa.ArrowInvalid:
             return None
         schema = pa.schema([(field.name, self.types.get(field.name, _plain(field.type))) for field in found])
@@ -154,7 +157,9 @@ class JsonLinesSource(LineSource):
                 schema = schema.append(pa.field(column, pa.string()))
         return schema
 
-    def _misfit(self, piece: Piece, offset: int, text: str, schema: pa.Schema, error: pa.ArrowInvalid) -> SourceReadError:
+    def _misfit(
+        self, piece: Piece, offset: int, text: str, schema: pa.Schema, error: pa.ArrowInvalid
+    ) -> SourceReadError:
         """Name the line: single records first, for what is no JSON, then halves of halves as batches."""
         lines = text.split("\n")
         self._decode(piece, offset, lines)
@@ -170,15 +175,19 @@ class JsonLinesSource(LineSource):
                 lines = lines[:half]
             cause = found or cause
         place = self.line_number(piece, offset) + first
-        return SourceReadError(f"cannot read {piece.shown}: line {place} does not fit the columns of the first lines: {cause}",
-                               hint="use a mapper of single records, or say types={…} for the column")  # fmt: skip
+        return SourceReadError(
+            f"cannot read {piece.shown}: line {place} does not fit the columns of the first lines: {cause}",
+            hint="use a mapper of single records, or say types={…} for the column",
+        )
 
 
 def _problem(text: str, options: pajson.ParseOptions) -> pa.ArrowInvalid | None:
     data = text.encode(UTF8)
     try:
         if data.strip():
-            pajson.read_json(pa.BufferReader(data), pajson.ReadOptions(use_threads=False, block_size=len(data) + 1), options)
+            pajson.read_json(
+                pa.BufferReader(data), pajson.ReadOptions(use_threads=False, block_size=len(data) + 1), options
+            )
     except pa.ArrowInvalid as error:
         return error
     return None

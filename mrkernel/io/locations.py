@@ -75,7 +75,9 @@ def safe_name(location: str) -> str:
     if not is_url(location):
         return location.removeprefix("file://")
     parts = [re.sub(r"(?<=://)[^/@]*@", "", part) for part in location.split("::")]
-    return "::".join(part.split("?")[0] if re.match("https?://", part) or "=" in part.partition("?")[2] else part for part in parts)
+    return "::".join(
+        part.split("?")[0] if re.match("https?://", part) or "=" in part.partition("?")[2] else part for part in parts
+    )
 
 
 def compression_of(path: str) -> str | None:
@@ -120,7 +122,7 @@ def file_system(url: str, storage_options: Mapping[str, Any] | None = None) -> t
     try:
         found: tuple[Any, str] = fsspec.core.url_to_fs(url, **(storage_options or {}))
     except ImportError as error:
-        extra = _EXTRAS.get(url.split("://")[0])
+        extra = _EXTRAS.get(url.split("://", maxsplit=1)[0])
         hint = f"pip install 'mrkernel[{extra}]'" if extra else "install the package that fsspec names"
         raise MissingDependencyError(f"cannot open {safe_name(url)}: {error}", hint=hint) from None
     except ValueError as error:
@@ -129,7 +131,7 @@ def file_system(url: str, storage_options: Mapping[str, Any] | None = None) -> t
 
 
 def _last_suffix(path: str) -> str:
-    return PurePosixPath(path.split("::")[0].split("?")[0]).suffix.lower()
+    return PurePosixPath(path.split("::", maxsplit=1)[0].split("?", maxsplit=1)[0]).suffix.lower()
 
 
 def _expand_local(location: str) -> list[Entry]:
@@ -157,7 +159,9 @@ def _expand_local(location: str) -> list[Entry]:
 
 def _local_entry(path: str) -> Entry:
     stat = os.stat(path)
-    return Entry(path=os.path.abspath(path), shown=path, size=stat.st_size, fingerprint=(stat.st_size, stat.st_mtime_ns))
+    return Entry(
+        path=os.path.abspath(path), shown=path, size=stat.st_size, fingerprint=(stat.st_size, stat.st_mtime_ns)
+    )
 
 
 def _walk(folder: str) -> Iterable[str]:
@@ -187,7 +191,9 @@ def _near(path: str) -> str:
     if close:
         return f"did you mean {' or '.join(repr(os.path.join(folder, n)) for n in close)}?"
     shown = folder or os.getcwd()
-    return f"{shown} holds {', '.join(present[:5])}{', …' if len(present) > 5 else ''}" if present else f"{shown} is empty"
+    return (
+        f"{shown} holds {', '.join(present[:5])}{', …' if len(present) > 5 else ''}" if present else f"{shown} is empty"
+    )
 
 
 def _expand_url(location: str, storage_options: Mapping[str, Any]) -> list[Entry]:

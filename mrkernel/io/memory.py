@@ -200,12 +200,16 @@ def frame_table(frame: Any) -> pa.Table:
 
 def _column(name: str, series: Any, pd: Any) -> pa.Array:
     # pandas means "missing" by NaN in object columns, but in a float column it may be a value: keep it there.
-    is_plain_float = getattr(series.dtype, "kind", "") == "f" and not isinstance(series.dtype, pd.api.extensions.ExtensionDtype)
+    is_plain_float = getattr(series.dtype, "kind", "") == "f" and not isinstance(
+        series.dtype, pd.api.extensions.ExtensionDtype
+    )
     try:
         return pa.array(series.to_numpy()) if is_plain_float else pa.array(series, from_pandas=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
-        raise OptionError(f"column {name!r} of the DataFrame has no one Arrow type: {error}",
-                          hint='hand over records instead: frame.to_dict("records")') from None  # fmt: skip
+        raise OptionError(
+            f"column {name!r} of the DataFrame has no one Arrow type: {error}",
+            hint='hand over records instead: frame.to_dict("records")',
+        ) from None
 
 
 def rows_for(n_rows: int, n_bytes: int, target: int = 4 << 20) -> int:

@@ -67,7 +67,7 @@ def dict_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
     if not names:
         return [{} for _ in range(batch.num_rows)]
     columns = [decode_column(column, field) for column, field in zip(batch.columns, batch.schema, strict=True)]
-    return [dict(zip(names, row)) for row in zip(*columns)]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def row_blocks(batches: Iterable[pa.RecordBatch]) -> Iterator[RecordBlock]:

@@ -58,7 +58,9 @@ class PartitionedSource(Source):
         """The files' columns and those of the folders."""
         schema = self._files.schema()
         whole = None if schema is None else pa.schema([*schema, *self._added(schema)])
-        return whole if whole is None or self._chosen is None else pa.schema([whole.field(name) for name in self._chosen])
+        return (
+            whole if whole is None or self._chosen is None else pa.schema([whole.field(name) for name in self._chosen])
+        )
 
     def splits(self, chunk_bytes: int) -> list[Split]:
         """The files' splits."""
@@ -72,7 +74,9 @@ class PartitionedSource(Source):
                 for batch in self._files.read_piece(piece):
                     added = self._added(batch.schema)
                     columns = [pa.repeat(pa.scalar(values[field.name], field.type), batch.num_rows) for field in added]
-                    whole = pa.RecordBatch.from_arrays([*batch.columns, *columns], schema=pa.schema([*batch.schema, *added]))
+                    whole = pa.RecordBatch.from_arrays(
+                        [*batch.columns, *columns], schema=pa.schema([*batch.schema, *added])
+                    )
                     yield whole if self._chosen is None else whole.select(self._chosen)
 
     def read_records(self, split: Split) -> Iterator[RecordBlock]:

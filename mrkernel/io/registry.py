@@ -74,7 +74,7 @@ _ALIASES = {"ndjson": "jsonl", "json lines": "jsonl", "arrow": "ipc", "feather":
 
 def register(name: str, *, source: type | None = None, sink: type | None = None, suffixes: Iterable[str] = (),
              description: str = "") -> None:  # fmt: skip
-    """Add a format in this process; installed packages use the entry points ``mrkernel.sources`` and ``mrkernel.sinks``.
+    """Add a format in this process; packages use the entry points ``mrkernel.sources`` and ``mrkernel.sinks``.
 
     ``source`` is called with locations and the options as keywords, ``sink`` with a target and keywords.
 
@@ -110,8 +110,10 @@ def find_format(name: str) -> Format:
     if found is None:
         known = [item.name for item in formats()]
         close = get_close_matches(key, [*known, *_ALIASES], n=1)
-        raise FormatError(f"there is no format {name!r}",
-                          hint=f"did you mean {close[0]!r}?" if close else f"formats are {', '.join(known)}")  # fmt: skip
+        raise FormatError(
+            f"there is no format {name!r}",
+            hint=f"did you mean {close[0]!r}?" if close else f"formats are {', '.join(known)}",
+        )
     return found
 
 
@@ -214,10 +216,10 @@ def _in_memory(obj: Any) -> Source:
     if package == "pandas" and kind == "DataFrame":
         return TableSource(frame_table(obj), name=kind)
     if package == "polars" and kind in {"DataFrame", "LazyFrame"}:
-        import polars
+        import polars as pl
 
         frame = obj.collect() if kind == "LazyFrame" else obj
-        return TableSource(frame.to_arrow(compat_level=polars.CompatLevel.oldest()), name=kind)
+        return TableSource(frame.to_arrow(compat_level=pl.CompatLevel.oldest()), name=kind)
     if isinstance(obj, (pa.Array, pa.ChunkedArray)):
         return ObjectSource(obj.to_pylist(), name=kind)
     if isinstance(obj, (list, tuple, range)):
@@ -237,8 +239,13 @@ def _in_memory(obj: Any) -> Source:
 def _hint_at_files(records: Any) -> None:
     if len(records) <= 1000 and all(isinstance(item, str) and 0 < len(item) < 1000 and "\n" not in item
                                     and os.path.isfile(item) for item in records):  # fmt: skip
-        warnings.warn(LocationHint(f"the {type(records).__name__} holds {len(records)} strings that all name files; they are "
-                                   "taken as records. Hint: use mr.files(...) to read the files"), stacklevel=4)  # fmt: skip
+        warnings.warn(
+            LocationHint(
+                f"the {type(records).__name__} holds {len(records)} strings that all name files; they are "
+                "taken as records. Hint: use mr.files(...) to read the files"
+            ),
+            stacklevel=4,
+        )
 
 
 def _text(place: str | Path) -> str:
@@ -277,8 +284,10 @@ def check_options(kind: Any, name: str, options: Mapping[str, Any], ignored: Ite
     for option in options:
         if option not in known:
             close = get_close_matches(option, known, n=1)
-            raise OptionError(f"the format {name!r} has no option {option!r}",
-                              hint=f"did you mean {close[0]!r}?" if close else f"its options are {', '.join(known)}")  # fmt: skip
+            raise OptionError(
+                f"the format {name!r} has no option {option!r}",
+                hint=f"did you mean {close[0]!r}?" if close else f"its options are {', '.join(known)}",
+            )
 
 
 def _build(kind: Any, name: str, places: list[str], options: Mapping[str, Any]) -> Source:

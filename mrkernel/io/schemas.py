@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from difflib import get_close_matches
@@ -18,7 +18,7 @@ __all__ = ["arrow_type", "arrow_types", "check_columns", "conform", "difference"
 
 _TYPES: dict[Any, pa.DataType] = {
     int: pa.int64(), float: pa.float64(), str: pa.string(), bool: pa.bool_(), bytes: pa.binary(),
-    datetime.date: pa.date32(), datetime.datetime: pa.timestamp("us"), datetime.time: pa.time64("us"),
+    dt.date: pa.date32(), dt.datetime: pa.timestamp("us"), dt.time: pa.time64("us"),
     Decimal: pa.decimal128(38, 9), "int": pa.int64(), "float": pa.float64(), "str": pa.string(), "bytes": pa.binary(),
     "date": pa.date32(), "datetime": pa.timestamp("us"), "decimal": pa.decimal128(38, 9),
 }  # fmt: skip
@@ -39,8 +39,10 @@ def arrow_type(kind: Any, column: str) -> pa.DataType:
         except ValueError:
             found = None
     if found is None:
-        raise OptionError(f"types: {kind!r} for column {column!r} is no type",
-                          hint='use a Python type (int, str, …), a pyarrow type, or a name such as "int64"')  # fmt: skip
+        raise OptionError(
+            f"types: {kind!r} for column {column!r} is no type",
+            hint='use a Python type (int, str, …), a pyarrow type, or a name such as "int64"',
+        )
     return found
 
 
@@ -95,8 +97,10 @@ def one_schema(schemas: Iterable[tuple[str, pa.Schema]], *, union_by_name: bool)
                 raise SchemaMismatchError(f"{first} and {shown} cannot be read as one: {error}",
                                           hint="read them one by one, or say types={…}") from None  # fmt: skip
         elif not chosen.equals(schema):
-            raise SchemaMismatchError(f"{first} and {shown} have different columns: {difference(chosen, schema)}",
-                                      hint="say union_by_name=True to fill missing columns with null, or columns=[…]")  # fmt: skip
+            raise SchemaMismatchError(
+                f"{first} and {shown} have different columns: {difference(chosen, schema)}",
+                hint="say union_by_name=True to fill missing columns with null, or columns=[…]",
+            )
     return chosen if chosen is not None else pa.schema([])
 
 

@@ -68,7 +68,7 @@ class _Scratch(Source):
         self._path = path
         self._index: list[tuple[int, int]] = index
         self._name = name
-        # The size that a plan speaks of, so that the same chunk size cuts the data alike before and after it is written.
+        # The size that a plan speaks of, so that one chunk size cuts the data alike before and after it is written.
         self._size = os.path.getsize(path) if size_bytes is None else size_bytes
 
     def __getstate__(self) -> dict[str, Any]:
@@ -91,7 +91,10 @@ class _Scratch(Source):
         """Ranges of rows of equal size."""
         starts = [row for row, _ in self._index[:-1]]
         return [
-            replace(split, payload=tuple(self._index[bisect_right(starts, split.start) - 1 : bisect_left(starts, split.stop)]))
+            replace(
+                split,
+                payload=tuple(self._index[bisect_right(starts, split.start) - 1 : bisect_left(starts, split.stop)]),
+            )
             for split in row_splits(self._name, self._index[-1][0], self._size, chunk_bytes)
         ]
 

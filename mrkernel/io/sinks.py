@@ -59,7 +59,10 @@ class FileSink(Sink):
             single_file = writer.is_single or (file_suffix(path) in writer.suffixes and not path.endswith("/")
                                                and not (append or os.path.isdir(path)))  # fmt: skip
         self.partition_by = [partition_by] if isinstance(partition_by, str) else list(partition_by or ())
-        for option, is_given in (("overwrite", overwrite and append), ("partition_by", single_file and self.partition_by)):
+        for option, is_given in (
+            ("overwrite", overwrite and append),
+            ("partition_by", single_file and self.partition_by),
+        ):
             if is_given:
                 other = "append=True" if option == "overwrite" else "a single file"
                 raise OptionError(f"{option} and {other} exclude each other", hint="leave one out")
@@ -111,8 +114,13 @@ class FileSink(Sink):
             if not files.written and not self.partition_by:
                 files.write("", None)
             files.finish()
-        return Part(index=index, path=files.written[0][0] if files.written else "", n_rows=n_rows, n_bytes=files.n_bytes,
-                    extra={"files": files.written, "schema": kept})  # fmt: skip
+        return Part(
+            index=index,
+            path=files.written[0][0] if files.written else "",
+            n_rows=n_rows,
+            n_bytes=files.n_bytes,
+            extra={"files": files.written, "schema": kept},
+        )
 
     def commit(self, parts: Sequence[Part]) -> list[str]:
         """Make the output visible and return the final paths. Parts without rows leave no file, but for one."""
@@ -148,7 +156,9 @@ class FileSink(Sink):
         columns = [(name, decode_column(batch.column(name), batch.schema.field(name))) for name in self.partition_by]
         rows: dict[str, list[int]] = {}
         for number in range(batch.num_rows):
-            folder = "/".join(f"{quote(name, safe='')}={partition_value(values[number], name)}" for name, values in columns)
+            folder = "/".join(
+                f"{quote(name, safe='')}={partition_value(values[number], name)}" for name, values in columns
+            )
             rows.setdefault(folder, []).append(number)
         rest = batch.drop_columns(self.partition_by)
         for folder, numbers in rows.items():
@@ -192,7 +202,11 @@ class _PartFiles:
             self.written.append((path, folder, number))
             # Registered before the format's own start, which may fail, so that the file is closed in any case.
             self._open[folder] = (path, file, _Nothing())
-            self._open[folder] = (path, file, self._sink.writer.open(file, self._schema, is_whole=not self._sink.is_single))
+            self._open[folder] = (
+                path,
+                file,
+                self._sink.writer.open(file, self._schema, is_whole=not self._sink.is_single),
+            )
         self._open.move_to_end(folder)
         if batch is not None:
             self._open[folder][2].write(batch)
@@ -239,8 +253,10 @@ def partition_value(value: Any, column: str) -> str:
     if value is None:
         return _NULL
     if isinstance(value, (bytes, list, dict, set, frozenset, tuple)):
-        raise ValueTypeError(f"partition_by: column {column!r} holds {type(value).__name__}, which cannot name a folder",
-                             hint="use a column of text, numbers or dates")  # fmt: skip
+        raise ValueTypeError(
+            f"partition_by: column {column!r} holds {type(value).__name__}, which cannot name a folder",
+            hint="use a column of text, numbers or dates",
+        )
     text = value.isoformat() if hasattr(value, "isoformat") else str(value)
     try:
         name = quote(text, safe=" ")

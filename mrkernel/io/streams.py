@@ -12,7 +12,16 @@ import pyarrow as pa
 from mrkernel.errors import OptionError
 from mrkernel.io.locations import file_system, is_url
 
-__all__ = ["UTF8", "ByteStream", "Transcoder", "count_lines", "is_line_safe", "line_blocks", "normal_encoding", "open_stream"]
+__all__ = [
+    "UTF8",
+    "ByteStream",
+    "Transcoder",
+    "count_lines",
+    "is_line_safe",
+    "line_blocks",
+    "normal_encoding",
+    "open_stream",
+]
 
 UTF8 = "utf-8"
 _BOM = codecs.BOM_UTF8
@@ -122,9 +131,9 @@ def line_blocks(stream: ByteStream, start: int, stop: int | None, size: int) -> 
     A block is about ``size`` bytes, more where one line is longer; only the last may lack its newline. A byte
     order mark at the start of the file is dropped.
     """
-    for offset, block in _blocks(stream, start, stop, size):
-        if offset == 0 and block.startswith(_BOM):
-            offset, block = len(_BOM), block[len(_BOM) :]
+    for at, data in _blocks(stream, start, stop, size):
+        is_marked = at == 0 and data.startswith(_BOM)
+        offset, block = (len(_BOM), data[len(_BOM) :]) if is_marked else (at, data)
         if block:
             yield offset, block
 

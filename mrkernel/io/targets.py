@@ -198,10 +198,8 @@ class LocalFolder(_Local):
 
     def publish(self, files: Sequence[tuple[str, str, str]], suffix: str) -> list[str]:
         """Rename the finished folder into place, or the parts into the folder."""
-        if self.append and os.path.isdir(self.full):
-            finals = self._append(files, suffix)
-        else:
-            finals = self._replace(files)
+        is_added = self.append and os.path.isdir(self.full)
+        finals = self._append(files, suffix) if is_added else self._replace(files)
         self.abort()
         return finals
 

@@ -178,9 +178,9 @@ class TextSource(LineSource):
 
 
 def lines_array(block: bytes) -> pa.StringArray | None:
-    """The lines of a block of valid UTF-8 as an Arrow array; None if it is too large for one.
+    r"""The lines of a block of valid UTF-8 as an Arrow array; None if it is too large for one.
 
-    >>> lines_array(b"a\\n\\nb").to_pylist()
+    >>> lines_array(b"a\n\nb").to_pylist()
     ['a', '', 'b']
     """
     length = len(block) - block.endswith(b"\n")

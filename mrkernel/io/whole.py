@@ -41,8 +41,15 @@ class WholeFileSource(FileSource):
     record_name = "file"
     unit: ClassVar[str] = "files"
 
-    def __init__(self, *locations: str, binary: bool = False, encoding: str = UTF8, errors: str = "strict",
-                 compression: str | None = "infer", storage_options: Mapping[str, Any] | None = None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        *locations: str,
+        binary: bool = False,
+        encoding: str = UTF8,
+        errors: str = "strict",
+        compression: str | None = "infer",
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> None:
         if errors not in {"strict", "replace"}:
             raise OptionError(f"errors={errors!r} is not known", hint='use "strict" or "replace"')
         self.binary = binary
@@ -78,7 +85,7 @@ class WholeFileSource(FileSource):
                 total += len(data)
                 if total > _MAX_BYTES:
                     raise SourceReadError(f"cannot read {piece.shown} as one record: it is larger than 1 GB",
-                                          hint="read it by lines or rows: format=\"text\", \"csv\", …")  # fmt: skip
+                                          hint='read it by lines or rows: format="text", "csv", …')  # fmt: skip
         content = b"".join(parts)
         return {"path": piece.shown, "content": content if self.binary else self._text(piece, content)}
 
@@ -87,5 +94,7 @@ class WholeFileSource(FileSource):
             return content.decode("utf-8-sig" if self.encoding == UTF8 else self.encoding, self.errors)
         except UnicodeDecodeError as error:
             line = content.count(b"\n", 0, error.start) + 1
-            raise SourceReadError(f"cannot read {piece.shown}: line {line}, byte {error.start}, is not {self.encoding} "
-                                  f"({error.reason})", hint="say binary=True for bytes, or encoding=…") from None  # fmt: skip
+            raise SourceReadError(
+                f"cannot read {piece.shown}: line {line}, byte {error.start}, is not {self.encoding} ({error.reason})",
+                hint="say binary=True for bytes, or encoding=…",
+            ) from None

@@ -22,8 +22,10 @@ class _ColumnarWriter(FormatWriter):
         """Refuse pickled Python objects: nobody else could read them, and nobody should unpickle a file."""
         bad = next((field.name for field in schema if holds_objects(field)), None)
         if bad is not None:
-            raise ValueTypeError(f"column {bad!r} holds Python objects or values of several types, which no Arrow type holds",
-                                 hint="make the values one type, or write jsonl")  # fmt: skip
+            raise ValueTypeError(
+                f"column {bad!r} holds Python objects or values of several types, which no Arrow type holds",
+                hint="make the values one type, or write jsonl",
+            )
 
     def merge(self, file: BinaryIO, schema: pa.Schema, fragments: Iterable[BinaryIO]) -> None:
         """Copy the batches of all fragments."""

@@ -58,7 +58,7 @@ class CsvWriter(TextFormatWriter):
     def __init__(self, *, delimiter: str | None = None, compression: str | None = None) -> None:
         super().__init__(compression=compression)
         self.delimiter = self.default_delimiter if delimiter is None else delimiter
-        if len(self.delimiter) != 1 or ord(self.delimiter) > 127 or self.delimiter in "\"\r\n":
+        if len(self.delimiter) != 1 or ord(self.delimiter) > 127 or self.delimiter in '"\r\n':
             raise OptionError(f"delimiter={delimiter!r} is not one ASCII character", hint='for example ";"')
 
     def head(self, schema: pa.Schema) -> bytes:
@@ -69,12 +69,21 @@ class CsvWriter(TextFormatWriter):
 
     def rows(self, batch: pa.RecordBatch) -> bytes:
         """Rows, quoted where needed."""
-        columns = [column if _is_csv_type(field) else
-                   pa.array([None if value is None else _text(value, field.name) for value in decode_column(column, field)],
-                            pa.string()) for column, field in zip(batch.columns, batch.schema, strict=True)]  # fmt: skip
+        columns = [
+            column
+            if _is_csv_type(field)
+            else pa.array(
+                [None if value is None else _text(value, field.name) for value in decode_column(column, field)],
+                pa.string(),
+            )
+            for column, field in zip(batch.columns, batch.schema, strict=True)
+        ]
         out = io.BytesIO()
-        pacsv.write_csv(pa.record_batch(columns, names=batch.schema.names), out,
-                        pacsv.WriteOptions(include_header=False, delimiter=self.delimiter))  # fmt: skip
+        pacsv.write_csv(
+            pa.record_batch(columns, names=batch.schema.names),
+            out,
+            pacsv.WriteOptions(include_header=False, delimiter=self.delimiter),
+        )
         return bytes(out.getbuffer())
 
 
@@ -164,7 +173,9 @@ def _default(value: Any) -> Any:
     if isinstance(value, (Decimal, uuid.UUID)):
         return str(value)
     if isinstance(value, (set, frozenset)):
-        return sorted(value, key=lambda item: (type(item).__name__, item if isinstance(item, (str, int, float)) else repr(item)))
+        return sorted(
+            value, key=lambda item: (type(item).__name__, item if isinstance(item, (str, int, float)) else repr(item))
+        )
     if isinstance(value, dt.timedelta):
         return value.total_seconds()
     if hasattr(value, "tolist") and hasattr(value, "dtype"):

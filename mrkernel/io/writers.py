@@ -49,7 +49,7 @@ class FormatWriter(ABC):
         """The suffix of the files written."""
         return self.suffixes[0]
 
-    def check_schema(self, schema: pa.Schema) -> None:
+    def check_schema(self, schema: pa.Schema) -> None:  # noqa: B027  # most formats hold every column
         """Raise ValueTypeError for columns that the format cannot hold, before anything is written."""
 
     @abstractmethod

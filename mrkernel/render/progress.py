@@ -22,11 +22,8 @@ def progress_html(progress: Progress) -> str:
     columns = _columns(progress)
     rows = "".join(_row(stage, columns) for stage in progress.stages)
     head = "".join(f'<th scope="col"{_num(name)}>{name}</th>' for name in columns)
-    table = (
-        f'<div class="mr-scroll"><table class="mr-stages"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-        if rows
-        else ""
-    )
+    body = f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody>"
+    table = f'<div class="mr-scroll"><table class="mr-stages">{body}</table></div>' if rows else ""
     notes = "".join(f'<p class="mr-dim">{escape(cut(note, 300))}</p>' for note in _notes(progress))
     name, said = _split_headline(progress)
     return framed(

@@ -31,7 +31,8 @@ _CSS = (
 .mrkernel.mrkernel .mr-dim{color:var(--mr-dim)}
 .mrkernel.mrkernel table{border-collapse:collapse;margin:4px 0;border:0;table-layout:auto;width:auto}
 .mrkernel.mrkernel table{font-size:inherit;color:inherit}
-.mrkernel.mrkernel table th,.mrkernel.mrkernel table td{padding:3px 12px 3px 0;border:0;text-align:left;vertical-align:baseline}
+.mrkernel.mrkernel table th,.mrkernel.mrkernel table td{padding:3px 12px 3px 0;border:0;text-align:left}
+.mrkernel.mrkernel table th,.mrkernel.mrkernel table td{vertical-align:baseline}
 .mrkernel.mrkernel table th,.mrkernel.mrkernel table td{white-space:nowrap;max-width:32em}
 .mrkernel.mrkernel table tbody tr:nth-child(n){background:transparent}
 .mrkernel.mrkernel table thead tr{border-bottom:1px solid var(--mr-line)}

@@ -51,13 +51,13 @@ def table_html(preview: Preview, *, title: str = "") -> str:
     shown = min(len(preview.columns), MAX_COLUMNS)
     numeric = _numeric(preview)[:shown]
     head = "".join(
-        f'<th scope="col"{_class(is_number)}>{escape(_name(name))}<small>{escape(cut(kind, 60))}</small></th>'
+        f'<th scope="col"{_class(is_number=is_number)}>{escape(_name(name))}<small>{escape(cut(kind, 60))}</small></th>'
         for name, kind, is_number in zip(preview.columns, preview.types, numeric, strict=False)
     )
     body: list[str] = []
     size = 0
     for row in preview.rows:
-        line = "".join(f"<td{_class(n)}>{_cell(v)}</td>" for v, n in zip(row, numeric, strict=False))
+        line = "".join(f"<td{_class(is_number=n)}>{_cell(v)}</td>" for v, n in zip(row, numeric, strict=False))
         size += len(line)
         if size > MAX_HTML_CHARACTERS and body:
             break
@@ -94,7 +94,7 @@ def _numeric(preview: Preview) -> list[bool]:
     return [kind.startswith(_NUMBERS) for kind in preview.types]
 
 
-def _class(is_number: bool) -> str:
+def _class(*, is_number: bool) -> str:
     return ' class="mr-num"' if is_number else ""
 
 
@@ -131,10 +131,10 @@ def _plural(noun: str, number: int) -> str:
 
 def plain_table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[bool]) -> str:
     """A small semantic table of texts, escaped here; the first cell of a row is its heading."""
-    heads = "".join(f'<th scope="col"{_class(r)}>{escape(h)}</th>' for h, r in zip(head, right, strict=True))
+    heads = "".join(f'<th scope="col"{_class(is_number=r)}>{escape(h)}</th>' for h, r in zip(head, right, strict=True))
     lines = []
     for row in rows:
-        cells = "".join(f"<td{_class(r)}>{escape(c)}</td>" for c, r in zip(row[1:], right[1:], strict=True))
+        cells = "".join(f"<td{_class(is_number=r)}>{escape(c)}</td>" for c, r in zip(row[1:], right[1:], strict=True))
         lines.append(f'<tr><th scope="row">{escape(row[0])}</th>{cells}</tr>')
     thead = f"<thead><tr>{heads}</tr></thead>" if any(head) else ""
     return f"<table>{thead}<tbody>{''.join(lines)}</tbody></table>"

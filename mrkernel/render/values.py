@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import decimal
 import html
 import reprlib
@@ -24,14 +24,14 @@ _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\
 
 
 def value_text(value: object) -> str:
-    """A value for a table cell: strings as they are, the rest as Python shows it, at most 2,000 characters.
+    r"""A value for a table cell: strings as they are, the rest as Python shows it, at most 2,000 characters.
 
-    >>> value_text("a\\nb"), value_text(None), value_text((1, "x"))
-    ('a\\\\nb', 'None', "(1, 'x')")
+    >>> value_text("a\nb"), value_text(None), value_text((1, "x"))
+    ('a\\nb', 'None', "(1, 'x')")
     """
     if isinstance(value, str):
         return printable(value[: MAX_CHARACTERS + 1])
-    if isinstance(value, (datetime.datetime, datetime.date, datetime.time, datetime.timedelta, decimal.Decimal)):
+    if isinstance(value, (dt.datetime, dt.date, dt.time, dt.timedelta, decimal.Decimal)):
         return str(value)
     try:
         return printable(_repr.repr(value)[: MAX_CHARACTERS + 1])

@@ -221,7 +221,7 @@ class Result:
         self,
         target: str | os.PathLike[str],
         *,
-        format: str | None = None,  # noqa: A002  # the name that users know from pandas and pyarrow
+        format: str | None = None,
         overwrite: bool = False,
         append: bool = False,
         **options: Any,
@@ -258,8 +258,8 @@ def write_to(sink: Any, result: Result) -> list[str]:
     table = result.head(0)
     try:
         parts = []
-        schemas = {_signature(one) for one in result._tables()}
-        tables = result._tables() if len(schemas) <= 1 else iter([result.to_arrow()])
+        schemas = {_signature(one) for one in result._tables()}  # noqa: SLF001  # the class's own writer
+        tables = result._tables() if len(schemas) <= 1 else iter([result.to_arrow()])  # noqa: SLF001
         for index, one in enumerate(tables):
             parts.append(sink.write_part(index, one.schema, iter(one.to_batches(max_chunksize=1 << 16))))
         if not parts:
@@ -313,5 +313,3 @@ def _remove(paths: list[str]) -> None:
     for path in paths:
         with suppress(OSError):
             os.unlink(path)
-
-

@@ -1,4 +1,6 @@
-"""Contract suites for people who write a format: inherit, say how to make one, and run pytest.
+r"""Contract suites for people who write a format: inherit, say how to make one, and run pytest.
+
+A whole test of a source::
 
     from mrkernel.testing import SourceContract
 
@@ -7,7 +9,7 @@
 
         def make_source(self, folder):
             file = folder / "a.log"
-            file.write_text("at=10:00 level=info\\n")
+            file.write_text("at=10:00 level=info\n")
             return LogfmtSource(str(file))
 """
 

@@ -49,7 +49,9 @@ class SourceContract:
         source = self.make_source(tmp_path)
         expected = [self.row(record) for record in self.records]
         for chunk_bytes in _CHUNKS:
-            rows = [row for split in source.splits(chunk_bytes) for batch in source.read(split) for row in batch.to_pylist()]
+            rows = [
+                row for split in source.splits(chunk_bytes) for batch in source.read(split) for row in batch.to_pylist()
+            ]
             assert rows == expected, f"with chunk_bytes={chunk_bytes}"
 
     def test_all_batches_have_one_schema(self, tmp_path: Path) -> None:
@@ -74,7 +76,9 @@ class SourceContract:
         source = self.make_source(tmp_path)
         splits = cloudpickle.loads(cloudpickle.dumps(source.splits(7)))
         copy = cloudpickle.loads(cloudpickle.dumps(source))
-        assert [record for split in splits for block in copy.read_records(split) for record in block.records] == list(self.records)
+        assert [record for split in splits for block in copy.read_records(split) for record in block.records] == list(
+            self.records
+        )
 
     def test_a_localized_source_reads_the_same(self, tmp_path: Path) -> None:
         """Data of this process may move to files, and stays the same."""
@@ -83,7 +87,9 @@ class SourceContract:
         local = self.make_source(tmp_path).localized(str(tmp_path / "scratch"))
         splits = local.splits(64)
         copy = cloudpickle.loads(cloudpickle.dumps(local))
-        assert [record for split in splits for block in copy.read_records(split) for record in block.records] == list(self.records)
+        assert [record for split in splits for block in copy.read_records(split) for record in block.records] == list(
+            self.records
+        )
 
     def test_reading_twice_gives_the_same(self, tmp_path: Path) -> None:
         """A task may be tried again."""
@@ -122,7 +128,12 @@ class SourceContract:
 
 def read_all(source: Source, chunk_bytes: int) -> list[Any]:
     """All records of a source, in order."""
-    return [record for split in source.splits(chunk_bytes) for block in source.read_records(split) for record in block.records]
+    return [
+        record
+        for split in source.splits(chunk_bytes)
+        for block in source.read_records(split)
+        for record in block.records
+    ]
 
 
 def _fresh(folder: Path, number: int) -> Path:

@@ -11,10 +11,10 @@ from typing import Any
 import pyarrow as pa
 
 from mrkernel.batches import Column, decode_column, encode_column, kind_of, make_table
-from mrkernel.taskcontext import TaskContext
 from mrkernel.engine.tasks.failures import short_repr
 from mrkernel.errors import ValueTypeError
 from mrkernel.job import Job, Mapper, Reducer
+from mrkernel.taskcontext import TaskContext
 
 __all__ = ["Values", "batch_outputs", "bound", "encode_pairs", "map_pairs", "not_a_pair", "pair_table", "reduced_pairs"]
 
@@ -108,7 +108,9 @@ def batch_outputs(function: Callable[..., Any], batch: pa.RecordBatch, kind: str
 
 def _plain(table: pa.Table) -> pa.Table:
     """The table without metadata: a mark of ours in a foreign file must not make anyone unpickle its bytes."""
-    return pa.Table.from_arrays(table.columns, schema=pa.schema([pa.field(field.name, field.type) for field in table.schema]))
+    return pa.Table.from_arrays(
+        table.columns, schema=pa.schema([pa.field(field.name, field.type) for field in table.schema])
+    )
 
 
 def _converted(batch: pa.RecordBatch, kind: str) -> Any:
@@ -139,7 +141,7 @@ def _as_table(item: Any) -> pa.Table:
 
 def pair_table(table: pa.Table, key: str | tuple[str, ...] | None) -> pa.Table:
     """``key`` and ``value`` from a batch mapper's columns: the rest is the value, several columns as a dict."""
-    names = (table.schema.names[:1] if key is None else [key] if isinstance(key, str) else list(key))
+    names = table.schema.names[:1] if key is None else [key] if isinstance(key, str) else list(key)
     missing = [name for name in names if name not in table.schema.names]
     if missing or not names:
         raise ValueTypeError(
@@ -155,7 +157,9 @@ def pair_table(table: pa.Table, key: str | tuple[str, ...] | None) -> pa.Table:
         value_column: Column = (pa.nulls(length), pa.field("value", pa.null()))
     else:
         value_column = values[0] if len(values) == 1 else _struct(values, "dict")
-    return make_table([(key_column[0], key_column[1].with_name("key")), (value_column[0], value_column[1].with_name("value"))])
+    return make_table(
+        [(key_column[0], key_column[1].with_name("key")), (value_column[0], value_column[1].with_name("value"))]
+    )
 
 
 def _column(table: pa.Table, name: str) -> Column:
@@ -246,8 +250,10 @@ class Values:
         if kind == "numpy":
             import numpy as np
 
-            return np.array(list(self), dtype=object) if kind_of(self._column[1]) else self.array.to_numpy(
-                zero_copy_only=False
+            return (
+                np.array(list(self), dtype=object)
+                if kind_of(self._column[1])
+                else self.array.to_numpy(zero_copy_only=False)
             )
         return self
 
@@ -268,7 +274,12 @@ class _Window:
 
 
 def reduced_pairs(
-    function: Callable[..., Any], keys: list[Any], starts: list[int], values: Column, kind: str, on_key: Callable[[Any], None]
+    function: Callable[..., Any],
+    keys: list[Any],
+    starts: list[int],
+    values: Column,
+    kind: str,
+    on_key: Callable[[Any], None],
 ) -> Iterator[tuple[Any, Any]]:
     """The pairs that a reducer function makes of grouped values; ``on_key`` hears of each key before its call."""
     window = _Window(values)

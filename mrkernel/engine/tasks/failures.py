@@ -84,7 +84,9 @@ def _user_frames(trace: TracebackType | None) -> tuple[Frame, ...]:
     # Walking by hand bounds the work for a RecursionError's thousand frames.
     limit = sys.getrecursionlimit()
     found = [entry for entry in traceback.extract_tb(trace, limit=limit) if not entry.filename.startswith(_OURS)]
-    users = [entry for entry in found if not entry.filename.startswith(_LIBRARIES) and entry.filename != "<frozen runpy>"]
+    users = [
+        entry for entry in found if not entry.filename.startswith(_LIBRARIES) and entry.filename != "<frozen runpy>"
+    ]
     kept = users if len(users) <= _MAX_FRAMES else [*users[:2], *users[-(_MAX_FRAMES - 2) :]]
     return tuple(
         Frame(

@@ -8,7 +8,6 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from mrkernel.taskcontext import TaskContext
 from mrkernel.engine.tasks.attempt import AttemptCancelled, MapCall, Progress, Runtime
 from mrkernel.engine.tasks.calling import batch_outputs, bound, map_pairs, not_a_pair
 from mrkernel.engine.tasks.collecting import PartCollector, RunCollector
@@ -16,6 +15,7 @@ from mrkernel.errors import KeyTypeError, MrkernelError, ValueTypeError
 from mrkernel.grouping import check_keys
 from mrkernel.io import RecordBlock, Source, Split
 from mrkernel.job import Job
+from mrkernel.taskcontext import TaskContext
 
 __all__ = ["run_map"]
 
@@ -152,7 +152,7 @@ def _reading(items: Iterator[Any], at: Progress) -> Iterator[Any]:
 
 
 class _Place:
-    """The record that the mapper is at, worked out from how much of the block is left, which costs nothing until asked."""
+    """The record that the mapper is at, worked out from how much of the block is left: free until it is asked."""
 
     def __init__(self, source: Source, split: Split, block: RecordBlock, records: Any) -> None:
         self._source, self._split, self._block, self._records = source, split, block, records

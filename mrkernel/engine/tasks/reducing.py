@@ -9,13 +9,13 @@ import numpy as np
 import pyarrow as pa
 
 from mrkernel.batches import Column, concat_columns, decode_column, encode_column, kind_of, make_table, value_columns
-from mrkernel.taskcontext import TaskContext
 from mrkernel.engine.shuffle import Run, RunReaders, new_path, read_all, write_batches, write_run
 from mrkernel.engine.tasks.attempt import AttemptCancelled, MergeCall, Progress, ReduceCall, Runtime
 from mrkernel.engine.tasks.calling import bound, reduced_pairs
 from mrkernel.grouping import encode_keys, group, sort_codes, sort_token
 from mrkernel.job import Job
 from mrkernel.partition import partition_ids
+from mrkernel.taskcontext import TaskContext
 
 __all__ = ["run_merge", "run_reduce"]
 
@@ -128,7 +128,9 @@ def _reduced(step: Job, function: Any, tables: Sequence[pa.Table], at: Progress)
     def on_key(current: Any) -> None:
         at.key, at.has_key = current, True
 
-    pairs = reduced_pairs(function, decode_column(*groups.keys), groups.starts().tolist(), ordered, step.values_kind, on_key)
+    pairs = reduced_pairs(
+        function, decode_column(*groups.keys), groups.starts().tolist(), ordered, step.values_kind, on_key
+    )
     yield from _sorted_parts(list(_encoded(pairs)))
     at.key, at.has_key = None, False
 
