@@ -58,7 +58,7 @@ class DaskExecutor:
         self._topic = f"mrkernel-{job_id}"
         self._restart_worker = restart_worker
         self._calls: dict[str, TaskCall] = {}
-        self._bundles: dict[str, tuple[Future, list[str]]] = {}
+        self._bundles: dict[str, tuple[Future[Any], list[str]]] = {}
         self._running: dict[str, str] = {}
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._is_stopped = False
@@ -89,10 +89,10 @@ class DaskExecutor:
             is_local=self._home is None, key=[own[0] for _, own in bundles], pure=False, retries=0,
         )  # fmt: skip
         for future, (_, own) in zip(futures, bundles, strict=True):
-            self._bundles[future.key] = (future, own)
+            self._bundles[own[0]] = (future, own)
             future.add_done_callback(self._on_done)
 
-    def _on_done(self, future: Future) -> None:
+    def _on_done(self, future: Future[Any]) -> None:
         self._inbox.put(future.key)
 
     def _on_event(self, event: tuple[float, Any]) -> None:
@@ -148,8 +148,8 @@ class DaskExecutor:
         del self._bundles[bundle]
         return [self._lost(future, self._calls.pop(key)) for key in missing]
 
-    def _lost(self, future: Future, call: TaskCall) -> AttemptLost:
-        where = {"stage": call.stage, "task": call.task, "attempt": call.attempt}
+    def _lost(self, future: Future[Any], call: TaskCall) -> AttemptLost:
+        where: dict[str, Any] = {"stage": call.stage, "task": call.task, "attempt": call.attempt}
         if future.status != "error":
             return AttemptLost(**where, reason="the connection to the cluster was lost", is_fatal=True)
         error = future.exception()
@@ -259,7 +259,7 @@ def _remove(folder: str, dask_worker: Any) -> None:
 
 async def _serve_range(path: str, start: int, length: int) -> Any:
     """Handler of every worker that has run a task: a range of a file, or the error's text."""
-    from distributed.protocol import to_serialize
+    from distributed.protocol.serialize import to_serialize
 
     try:
         return to_serialize(await asyncio.to_thread(_read, path, start, length))
@@ -290,6 +290,8 @@ def _execute(calls: list[TaskCall], keys: list[str], topic: str, *, is_local: bo
     if not is_local:
         worker.handlers.setdefault("mrkernel_range", _serve_range)
         calls = [dataclasses.replace(call, folder=os.path.join(worker.local_directory, call.folder)) for call in calls]
+        for folder in {call.folder for call in calls}:
+            os.makedirs(folder, mode=0o700, exist_ok=True)
         fetch = _fetcher(worker)
     news = _News(worker, topic)
 
@@ -299,12 +301,16 @@ def _execute(calls: list[TaskCall], keys: list[str], topic: str, *, is_local: bo
 
     reports = []
     for call, key in zip(calls, keys, strict=True):
+        if is_cancelled():
+            break
         news.say({"key": key, "worker": worker.address})
 
         def report_progress(records: int, n_bytes: int, key: str = key) -> None:
             news.say({"key": key, "records": records, "bytes": n_bytes})
 
-        runtime = Runtime(worker=worker.address, report_progress=report_progress, is_cancelled=is_cancelled, fetch=fetch)
+        runtime = Runtime(
+            worker=worker.address, report_progress=report_progress, is_cancelled=is_cancelled, fetch=fetch
+        )
         reports.append(pickle.dumps(run_attempt(call, runtime), protocol=5))
         news.say({"key": key, "report": reports[-1]}, is_last=key == keys[-1])
     return reports

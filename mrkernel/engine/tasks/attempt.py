@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,12 +10,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from mrkernel.taskcontext import TaskContext, use_context
 from mrkernel.engine.shuffle import Fetch, LostRunError, Run
 from mrkernel.engine.tasks.failures import describe_failure
 from mrkernel.events import Counters, Failure
 from mrkernel.io import Source, Split
 from mrkernel.job import Job
+from mrkernel.taskcontext import TaskContext, use_context
 
 __all__ = [
     "AttemptCancelled",
@@ -186,7 +185,6 @@ def run_attempt(call: Call, runtime: Runtime) -> TaskReport:
     outcome: dict[str, Any] = {}
     with use_context(task):
         try:
-            os.makedirs(call.folder, mode=0o700, exist_ok=True)
             step = load_job(call.job).steps[call.step]
             if isinstance(call, MapCall):
                 outcome = run_map(call, step, runtime, task, at)
