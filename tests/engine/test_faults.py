@@ -40,16 +40,19 @@ def healthy(cluster):
     wait_until(lambda: not [name for name in os.listdir(cluster.scratch_dir) if name.startswith("shuffle-")])
 
 
-class OthersFinished(Log):
-    """A log that makes a mark once all tasks of a stage but one have finished."""
+class Alone(Log):
+    """A log that makes a mark once a task has begun, as the driver sees it, and all others of its stage have ended.
 
-    def __init__(self, mark, stage, n_others):
+    What a worker says of an attempt in its last milliseconds dies with it, and the attempt is not counted.
+    """
+
+    def __init__(self, mark, stage, task, n_others):
         super().__init__()
-        self.mark, self.stage, self.n_others = Path(mark), stage, n_others
+        self.mark, self.stage, self.task, self.n_others = Path(mark), stage, task, n_others
 
     def __call__(self, event):
         super().__call__(event)
-        if len(self.finished(self.stage)) >= self.n_others:
+        if (self.task, 1) in self.started(self.stage) and len(self.finished(self.stage)) >= self.n_others:
             self.mark.touch()
 
 
@@ -58,16 +61,16 @@ class OthersFinished(Log):
 
 @pytest.mark.cluster
 def test_worker_killed_during_map_loses_one_task(healthy, tmp_path):
-    others, died = str(tmp_path / "others"), str(tmp_path / "died")
+    alone, died = str(tmp_path / "alone"), str(tmp_path / "died")
 
     def mapper(record):
         if mr.context().task == 3:
-            wait_until(lambda: os.path.exists(others))
+            wait_until(lambda: os.path.exists(alone))
             die_once(died)
         mr.counter("records")
         yield from words(record)
 
-    log = OthersFinished(others, "map", N_SPLITS - 1)
+    log = Alone(alone, "map", 3, N_SPLITS - 1)
     result = mr.run(mr.Job(mapper, sum), in_splits(), reducers=3, listeners=[log])
     assert dict(result) == EXPECTED
     assert result.counters == {"records": len(RECORDS)}
@@ -80,15 +83,15 @@ def test_worker_killed_during_map_loses_one_task(healthy, tmp_path):
 
 @pytest.mark.cluster
 def test_worker_killed_while_it_writes_the_shuffle_loses_one_task(healthy, tmp_path):
-    others, died = str(tmp_path / "others"), str(tmp_path / "died")
+    alone, died = str(tmp_path / "alone"), str(tmp_path / "died")
 
     def partitioner(key, partitions):
         if mr.context().stage == "map" and mr.context().task == 5:
-            wait_until(lambda: os.path.exists(others))
+            wait_until(lambda: os.path.exists(alone))
             die_once(died)
         return len(key) % partitions
 
-    log = OthersFinished(others, "map", N_SPLITS - 1)
+    log = Alone(alone, "map", 5, N_SPLITS - 1)
     result = mr.run(mr.Job(words, sum, partitioner=partitioner), in_splits(), reducers=3, listeners=[log])
     assert dict(result) == EXPECTED
     assert log.retried() == [("map", 5, 2, "worker lost")]
@@ -97,16 +100,16 @@ def test_worker_killed_while_it_writes_the_shuffle_loses_one_task(healthy, tmp_p
 
 @pytest.mark.cluster
 def test_worker_killed_during_reduce_repeats_no_map_task(healthy, tmp_path):
-    others, died = str(tmp_path / "others"), str(tmp_path / "died")
+    alone, died = str(tmp_path / "alone"), str(tmp_path / "died")
 
     def reducer(key, values):
         mr.counter("keys")
         if mr.context().task == 1:
-            wait_until(lambda: os.path.exists(others))
+            wait_until(lambda: os.path.exists(alone))
             die_once(died)
         return sum(values)
 
-    log = OthersFinished(others, "reduce", 2)
+    log = Alone(alone, "reduce", 1, 2)
     result = mr.run(mr.Job(words, reducer), in_splits(), reducers=3, listeners=[log])
     assert dict(result) == EXPECTED
     assert result.counters == {"keys": len(EXPECTED)}
@@ -151,11 +154,20 @@ def test_worker_killed_in_a_map_only_job_leaves_no_rows_twice(healthy, tmp_path)
 
 @pytest.mark.cluster
 def test_worker_killed_in_the_second_step_repeats_nothing_of_the_first(healthy, tmp_path):
+    begun = tmp_path / "begun"
+
     def second(word, n):
+        wait_until(begun.exists)
         die_once(tmp_path / "died")
         yield n, word
 
-    log = Log()
+    class SecondBegun(Log):
+        def __call__(self, event):
+            super().__call__(event)
+            if self.started("map 2"):
+                begun.touch()
+
+    log = SecondBegun()
     result = mr.run(mr.Job(words, sum).then(mr.Job(second, list)), in_splits(), listeners=[log])
     assert {count: sorted(found) for count, found in result} == {
         count: sorted(word for word in EXPECTED if EXPECTED[word] == count) for count in EXPECTED.values()
