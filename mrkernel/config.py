@@ -87,8 +87,8 @@ class Settings:
         for name, value in values.items():
             if name not in _PARSERS:
                 close = get_close_matches(name, _PARSERS, n=1)
-                raise OptionError(f"{origin}: there is no setting {name!r}",
-                                  hint=f"did you mean {close[0]!r}?" if close else f"settings are {', '.join(_PARSERS)}")  # fmt: skip
+                hint = f"did you mean {close[0]!r}?" if close else f"settings are {', '.join(_PARSERS)}"
+                raise OptionError(f"{origin}: there is no setting {name!r}", hint=hint)
             if value is not None:
                 try:
                     parsed[name] = _PARSERS[name](value)

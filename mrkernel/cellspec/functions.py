@@ -17,9 +17,11 @@ ROLES = ("mapper", "combiner", "reducer", "partitioner", "sort_values", "setup",
 
 
 def bound_names(body: str | ast.AST) -> tuple[str, ...]:
-    """Names that running ``body`` (text, or its tree) binds at its top level, in order; also inside ``if``, ``try``, ``with`` and loops.
+    r"""Names that running ``body`` (text, or its tree) binds at its top level, in order.
 
-    >>> bound_names("import re\\ndef mapper(line):\\n    x = 1\\nreducer = sum")
+    What ``if``, ``try``, ``with`` and loops bind is included.
+
+    >>> bound_names("import re\ndef mapper(line):\n    x = 1\nreducer = sum")
     ('re', 'mapper', 'reducer')
     """
     finder = _Bound()
@@ -110,9 +112,9 @@ def build_job(
             raise OptionError(f"{title}: no mapper is named",
                               hint="add --mapper NAME; a cell that begins with %%mapper NAME keeps one")  # fmt: skip
         close = get_close_matches("mapper", [n for n in names if n not in ROLES], n=1, cutoff=0.5)
-        raise OptionError(f"{title}: the cell defines no mapper",
-                          hint=f"rename {close[0]} to mapper" if close else
-                          "define mapper(record) that yields (key, value), or name a kept one: --mapper NAME")  # fmt: skip
+        define = "define mapper(record) that yields (key, value), or name a kept one: --mapper NAME"
+        hint = f"rename {close[0]} to mapper" if close else define
+        raise OptionError(f"{title}: the cell defines no mapper", hint=hint)
     if spec.sort:
         parts["sort"] = spec.sort
     name = str(spec.name or spec.output or getattr(parts["mapper"], "__name__", ""))

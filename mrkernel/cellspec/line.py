@@ -84,8 +84,8 @@ def interpolate(words: Sequence[str], namespace: Mapping[str, Any], title: str =
         name = match[1]
         if name not in namespace:
             close = get_close_matches(name, [n for n in namespace if not n.startswith("_")], n=1)
-            raise OptionError(f"{title}: {{{{{name}}}}} names no variable",
-                              hint=f"did you mean {{{{{close[0]}}}}}?" if close else f"set {name} in a cell before")  # fmt: skip
+            hint = f"did you mean {{{{{close[0]}}}}}?" if close else f"set {name} in a cell before"
+            raise OptionError(f"{title}: {{{{{name}}}}} names no variable", hint=hint)
         return str(namespace[name])
 
     done = []

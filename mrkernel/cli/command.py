@@ -41,7 +41,7 @@ def _version() -> str:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version=_version(), prog_name="mrkernel", message="%(prog)s %(version)s")
-def command() -> None:
+def command() -> None:  # noqa: D301  # click's mark for lines that stay is the character \b itself
     """MapReduce jobs from a terminal.
 
     \b

@@ -19,6 +19,7 @@ class AwaitTransform:
         self._shell = shell
 
     def __call__(self, lines: list[str]) -> list[str]:
+        """The lines that run in place of a cell's."""
         match = _FIRST_LINE.match(lines[0]) if lines else None
         # Active while another magic (%%time, %%capture) runs this cell: there an await is a syntax error.
         if not match or self._shell.display_trap.is_active:

@@ -38,6 +38,7 @@ class OptionMatcher:
         self.__qualname__ = self.matcher_identifier
 
     def __call__(self, context: CompletionContext) -> SimpleMatcherResult:
+        """What may stand at the cursor; nothing outside the lines of magics."""
         match = _MAGIC_LINE.match(context.text_until_cursor)
         if not match or (match[1] == "%%" and context.cursor_line != 0):
             return {"completions": [], "suppress": False}

@@ -20,25 +20,30 @@ class Folders:
         self._scratch = ""
 
     def input(self) -> str:
+        """Where input of this process's memory lies for workers to read."""
         path = os.path.join(self._root, "input")
         os.makedirs(path, exist_ok=True)
         return path
 
     def results(self) -> str:
+        """Where the parts of the result go; it lasts as long as this process."""
         path = os.path.join(self._root, "result")
         os.makedirs(path, exist_ok=True)
         return path
 
     def scratch(self, cluster_scratch: str | None) -> str:
+        """A new folder for shuffle files: the cluster's, or beside the results."""
         parent = cluster_scratch or self._root
         self._scratch = os.path.join(parent, f"shuffle-{os.path.basename(self._root)}")
         os.makedirs(self._scratch, mode=0o700)
         return self._scratch
 
     def discard_input(self) -> None:
+        """Remove what only the run has read."""
         shutil.rmtree(os.path.join(self._root, "input"), ignore_errors=True)
 
     def discard(self) -> None:
+        """Remove everything, as when a job never began."""
         shutil.rmtree(self._root, ignore_errors=True)
         if self._scratch:
             shutil.rmtree(self._scratch, ignore_errors=True)

@@ -96,7 +96,7 @@ class JobHandle:
     async def _wait_async(self) -> Result:
         import asyncio
 
-        while not self._done.is_set():
+        while not self._done.is_set():  # noqa: ASYNC110  # the run is in a thread, and any number of loops may wait
             await asyncio.sleep(0.02)
         return self.result()
 
@@ -106,6 +106,7 @@ class JobHandle:
     # -- the run, in a thread of its own -----------------------------------------------------------------------
 
     def emit(self, event: Event) -> None:
+        """Hand an event to every listener."""
         for listener in self._listeners:
             # A display that breaks must not take the job with it.
             with suppress(Exception):
@@ -117,6 +118,7 @@ class JobHandle:
         finish: Callable[[Outcome, Progress], Result],
         discard: Callable[[], None],
     ) -> None:
+        """Run the driver that ``prepare`` gives, then ``finish``, and ``discard`` in any case."""
         threading.Thread(
             target=self._run, args=(prepare, finish, discard), name=f"mrkernel {self.name}", daemon=True
         ).start()

@@ -42,6 +42,7 @@ class Preparation:
         self._folders = Folders(given, self._job_id)
 
     def start(self, origin: Source, listeners: Sequence[Listener], sink: Any) -> JobHandle:
+        """Plan the job and start its run; what fails before that leaves nothing behind."""
         try:
             source = origin.localized(self._folders.input())
             plan = make_plan(self._job, source, self._given, self._expected_workers())
@@ -114,6 +115,7 @@ class Preparation:
 
 
 def expected_workers(given: Settings) -> int:
+    """How many workers a plan reckons with: those asked for, those that run, or as many as would be started."""
     from mrkernel.cluster import current, limits
 
     running = current()

@@ -82,7 +82,9 @@ def submit(
         For what can be known before anything runs.
     """
     if not isinstance(job, Job):
-        raise JobSpecError(f"a job is needed, not a {type(job).__name__}", hint="wrap the functions: mr.Job(mapper, reducer)")
+        raise JobSpecError(
+            f"a job is needed, not a {type(job).__name__}", hint="wrap the functions: mr.Job(mapper, reducer)"
+        )
     if executor not in _EXECUTORS:
         raise OptionError(f"executor = {executor!r} cannot be used", hint=f"it is {' or '.join(map(repr, _EXECUTORS))}")
     given = config.settings(**settings)
