@@ -41,13 +41,13 @@ def _version() -> str:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version=_version(), prog_name="mrkernel", message="%(prog)s %(version)s")
-def command() -> None:  # noqa: D301  # click's mark for lines that stay is the character \b itself
+def command() -> None:
     """MapReduce jobs from a terminal.
 
     \b
     mrkernel run jobs.py:job "books/*.txt" -o counts.parquet
     mrkernel run --mapper jobs.py:words --reducer sum books/a.txt books/b.txt
-    """
+    """  # noqa: D301  # click's mark for lines that stay is the character \b itself
 
 
 _JOB_OPTIONS: list[Callable[[Any], Any]] = [

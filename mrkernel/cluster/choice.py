@@ -220,6 +220,8 @@ def default(given: Settings | None = None) -> Cluster:
     if chosen is None:
         return _embedded(given or settings())
     if chosen.is_closed:
-        raise ClusterError(f"the chosen cluster at {chosen.address} is closed",
-                           hint="choose another with mr.cluster(address), or mr.cluster() for the embedded one")
+        raise ClusterError(
+            f"the chosen cluster at {chosen.address} is closed",
+            hint="choose another with mr.cluster(address), or mr.cluster() for the embedded one",
+        )
     return chosen

@@ -136,8 +136,10 @@ class Server:
         log = Path(self.folder, LOG)
         text = log.read_text(encoding="utf-8", errors="replace").strip() if log.exists() else ""
         tail = "\n".join(text.splitlines()[-8:])
-        return ClusterError(f"cannot start the embedded cluster: {reason}" + (f"\n{tail}" if tail else ""),
-                            hint="try fewer workers, or mr.cluster(address) for a cluster that runs elsewhere")
+        return ClusterError(
+            f"cannot start the embedded cluster: {reason}" + (f"\n{tail}" if tail else ""),
+            hint="try fewer workers, or mr.cluster(address) for a cluster that runs elsewhere",
+        )
 
     def touch(self, idle_timeout: float) -> int | None:
         """Its number of workers, or None if it is gone; if it is not, its time of being idle starts anew."""
