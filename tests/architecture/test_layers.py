@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "mrkernel"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-# Files (or folders) that may import a package, at any depth of the code. A package that is not here may not be imported.
+# Files (or folders) that may import a package, at any depth of the code. What is not here may not be imported.
 ANYWHERE = ("",)
 OWNERS = {
     "numpy": ANYWHERE,

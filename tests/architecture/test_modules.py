@@ -23,7 +23,8 @@ FILE_LINES, FUNCTION_LINES = 400, 60
 
 # Loading a pickle runs whatever is in it: these read only what a process of the same job wrote, and say so.
 UNPICKLES = {
-    "batches.py", "engine/dask_executor.py", "engine/tasks/attempt.py", "io/scratch.py", "testing/sinks.py", "testing/sources.py",
+    "batches.py", "engine/dask_executor.py", "engine/tasks/attempt.py", "io/scratch.py",
+    "testing/sinks.py", "testing/sources.py",
 }  # fmt: skip
 HEAVY = {
     "IPython", "anywidget", "dask", "distributed", "fsspec", "ipywidgets", "matplotlib", "pandas", "polars",
@@ -138,7 +139,7 @@ def test_public_names_arrive_when_first_used() -> None:
     """Each name of `mrkernel` resolves in a fresh interpreter, also when it is the first one asked for."""
     for name in mrkernel.__all__:
         getattr(mrkernel, name)
-    code = "import mrkernel; missing = [n for n in reversed(mrkernel.__all__) if not hasattr(mrkernel, n)]; assert not missing, missing"
+    code = "import mrkernel as m; lacks = [n for n in reversed(m.__all__) if not hasattr(m, n)]; assert not lacks, lacks"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert set(mrkernel.__all__) <= set(dir(mrkernel))

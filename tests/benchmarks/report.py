@@ -49,8 +49,10 @@ class Report:
         if self.series:
             lines += [*_engine_table(self.series), ""]
         if self.promises:
-            lines += _table(["promise", "limit", "measured", "kept"],
-                            [[p.text, p.limit, p.measured, "yes" if p.is_kept else "NO"] for p in self.promises])  # fmt: skip
+            lines += _table(
+                ["promise", "limit", "measured", "kept"],
+                [[p.text, p.limit, p.measured, "yes" if p.is_kept else "NO"] for p in self.promises],
+            )
         for name, reason in self.missing.items():
             lines += ["", f"**{CONTENDERS[name].title} was left out: {reason}**"]
         return "\n".join(lines) + "\n"

@@ -11,9 +11,9 @@ from mrkernel.errors import OptionError
 
 def test_every_option_reaches_the_spec():
     spec = parse(
-        '-i a.txt "b c.txt" -f csv --format-option delimiter=; header=false skip=2 -o counts --save out.parquet --append '
-        '--chunk-size "16 MiB" --reducers 3 --workers 2 --combine off --attempts 2 --limit 5 --sort key --no-plot '
-        "--mapper words --reducer total --combiner total --name job -b",
+        '-i a.txt "b c.txt" -f csv --format-option delimiter=; header=false skip=2 -o counts --save out.parquet '
+        '--append --chunk-size "16 MiB" --reducers 3 --workers 2 --combine off --attempts 2 --limit 5 --sort key '
+        "--no-plot --mapper words --reducer total --combiner total --name job -b",
         {},
     )
     assert (spec.inputs, spec.format, spec.output) == (("a.txt", "b c.txt"), "csv", "counts")

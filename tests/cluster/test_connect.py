@@ -94,7 +94,7 @@ def test_connect_to_a_name_that_is_nothing_says_what_an_address_looks_like() -> 
 
 
 def test_connect_to_something_else_says_so() -> None:
-    with pytest.raises(ClusterError, match="cannot connect to a dask scheduler at 3.5"):
+    with pytest.raises(ClusterError, match=r"cannot connect to a dask scheduler at 3\.5"):
         connect(3.5)
 
 

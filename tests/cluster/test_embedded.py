@@ -175,7 +175,7 @@ def test_embedded_refuses_values_it_cannot_use() -> None:
     with pytest.raises(OptionError, match="call: memory_limit = 'a lot' cannot be used"):
         embedded(memory_limit="a lot")
     with pytest.raises(
-        OptionError, match="memory_limit = 10.5 MB is too little for a worker.*\nHint: give at least 150"
+        OptionError, match=r"memory_limit = 10\.5 MB is too little for a worker.*\nHint: give at least 150"
     ):
         embedded(memory_limit="10 MiB")
 

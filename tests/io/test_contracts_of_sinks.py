@@ -85,4 +85,8 @@ class TestPartitionedFolder(Files):
     def read(self, target: Path) -> list[dict[str, Any]]:
         assert (target / "_SUCCESS").exists()
         names = sorted(name for name in os.listdir(target) if name != "_SUCCESS")
-        return [{"key": name.removeprefix("key="), **row} for name in names for row in read_all(io.source(target / name), 1000)]
+        return [
+            {"key": name.removeprefix("key="), **row}
+            for name in names
+            for row in read_all(io.source(target / name), 1000)
+        ]

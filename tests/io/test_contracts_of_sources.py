@@ -18,9 +18,20 @@ import pyarrow.parquet as pq
 from mrkernel import io
 from mrkernel.testing import SourceContract
 
-LINES = ["first", "", "  two words ", "naïve €", "x" * 500, "tab\there", "", "\x01\x0b\x0c\x1c\u2028", "mac\rline", "last"]
+LINES = [
+    "first",
+    "",
+    "  two words ",
+    "naïve €",
+    "x" * 500,
+    "tab\there",
+    "",
+    "\x01\x0b\x0c\x1c\u2028",
+    "mac\rline",
+    "last",
+]
 ROWS = [{"name": f"n{n}", "count": n * 7, "ratio": n / 4} for n in range(60)]
-ROWS[5]["name"] = "comma, and \"quotes\""
+ROWS[5]["name"] = 'comma, and "quotes"'
 TABLE = pa.Table.from_pylist(ROWS)
 
 

@@ -31,7 +31,9 @@ def test_records_keep_python_types(write: Any) -> None:
 
 
 def test_records_of_mixed_types_make_no_batches(write: Any) -> None:
-    with pytest.raises(SourceReadError, match=r"a\.jsonl: its first values have no one Arrow type\nHint: use a mapper of single"):
+    with pytest.raises(
+        SourceReadError, match=r"a\.jsonl: its first values have no one Arrow type\nHint: use a mapper of single"
+    ):
         rows(io.source(write('{"a":1}\n{"a":"x"}\n')))
 
 
@@ -43,7 +45,9 @@ def test_text_that_looks_like_a_time_stays_text(write: Any) -> None:
 
 def test_later_value_that_fits_no_column_is_named(write: Any) -> None:
     file = write('{"a":1}\n' * 200_000 + '{"a":1.5}\n{"b":1}\n')
-    with pytest.raises(SourceReadError, match=r"a\.jsonl: line 200001 does not fit the columns of the first lines: .*\nHint: .*types="):
+    with pytest.raises(
+        SourceReadError, match=r"a\.jsonl: line 200001 does not fit the columns of the first lines: .*\nHint: .*types="
+    ):
         rows(io.source(file))
     with pytest.raises(SourceReadError, match=r"a\.jsonl: line 200002 does not fit"):
         rows(io.source(file, types={"a": float}))
@@ -55,7 +59,7 @@ def test_later_value_that_fits_no_column_is_named(write: Any) -> None:
     ('{"a":1} {"a":2}\n{"a":3}\n', r"line 1 is not JSON: Extra data"),
     ('{"a":1}\n{"a":\n3}\n', r"line 2 is not JSON"),
     ("[\n1]\n", r"line 1 is not JSON: .*\nHint: one JSON value on each line.*read_files"),
-    ("{\"a\":1}\n" + "[" * 5000, r"line 2 is not JSON: it is nested too deeply"),
+    ('{"a":1}\n' + "[" * 5000, r"line 2 is not JSON: it is nested too deeply"),
 ])  # fmt: skip
 @pytest.mark.parametrize("chunk_bytes", [20, 1 << 20])
 def test_broken_line_is_named(write: Any, content: str, message: str, chunk_bytes: int) -> None:

@@ -14,8 +14,15 @@ from mrkernel.io.locations import compression_of, expand, file_suffix, is_url, s
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("books/b.txt", "books/a.txt", "books/.hidden", "books/_SUCCESS", "books/in/c.txt", "books/.mr-1-x/part.txt",
-                 "empty/.keep"):  # fmt: skip
+    for name in (
+        "books/b.txt",
+        "books/a.txt",
+        "books/.hidden",
+        "books/_SUCCESS",
+        "books/in/c.txt",
+        "books/.mr-1-x/part.txt",
+        "empty/.keep",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("text")
     monkeypatch.chdir(tmp_path)

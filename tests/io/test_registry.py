@@ -47,8 +47,19 @@ def test_object_may_give_its_own_source(text: Path) -> None:
     assert read_all(io.as_source(Earlier()), 100) == ["one", "two"]
 
 
-@pytest.mark.parametrize("records", [["a", "b"], [(1, "x"), (2, "y")], [{"a": 1}, 5, None], ("a",), range(3), {1}, [{1, 2}],
-                                     [float("inf"), 2**100, b"x"]])  # fmt: skip
+@pytest.mark.parametrize(
+    "records",
+    [
+        ["a", "b"],
+        [(1, "x"), (2, "y")],
+        [{"a": 1}, 5, None],
+        ("a",),
+        range(3),
+        {1},
+        [{1, 2}],
+        [float("inf"), 2**100, b"x"],
+    ],
+)
 def test_records_of_an_iterable_arrive_as_given(records: list[object], tmp_path: Path) -> None:
     source = io.as_source(records)
     assert read_all(source, 10) == list(records)
@@ -97,13 +108,19 @@ def test_lazy_frame_is_collected() -> None:
     assert read_all(io.as_source(pl.LazyFrame({"a": [1]})), 10) == [{"a": 1}]
 
 
-@pytest.mark.parametrize(("thing", "message"), [
-    (5, r"an object of type int cannot be the input of a job\nHint: a path, a frame or an iterable"),
-    (b"abc", "an object of type bytes cannot be the input"),
-    ({"a": 1}, r"of type dict cannot be the input of a job\nHint: hand over \.items\(\)"),
-    (pd.DataFrame([[1, 2]], columns=["a", "a"]), r"two columns 'a'\nHint: rename one"),
-    (pd.DataFrame({"a": [1, "x", [2]]}), r"column 'a' of the DataFrame has no one Arrow type.*\nHint: hand over records"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("thing", "message"),
+    [
+        (5, r"an object of type int cannot be the input of a job\nHint: a path, a frame or an iterable"),
+        (b"abc", "an object of type bytes cannot be the input"),
+        ({"a": 1}, r"of type dict cannot be the input of a job\nHint: hand over \.items\(\)"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), r"two columns 'a'\nHint: rename one"),
+        (
+            pd.DataFrame({"a": [1, "x", [2]]}),
+            r"column 'a' of the DataFrame has no one Arrow type.*\nHint: hand over record",
+        ),
+    ],
+)
 def test_what_cannot_be_input_is_refused(thing: object, message: str) -> None:
     with pytest.raises(OptionError, match=message):
         io.as_source(thing)
@@ -133,7 +150,9 @@ def test_unknown_format_names_the_nearest(text: Path, options: dict[str, str], m
 
 
 def test_unknown_option_names_the_nearest(text: Path) -> None:
-    with pytest.raises(OptionError, match=r"the format 'text' has no option 'encodng'\nHint: did you mean 'encoding'\?"):
+    with pytest.raises(
+        OptionError, match=r"the format 'text' has no option 'encodng'\nHint: did you mean 'encoding'\?"
+    ):
         io.source(text, encodng="utf-8")
     with pytest.raises(OptionError, match=r"no option 'zz'\nHint: its options are encoding, errors"):
         io.source(text, zz=1)
@@ -142,14 +161,18 @@ def test_unknown_option_names_the_nearest(text: Path) -> None:
 def test_unknown_suffix_asks_for_the_format(text: Path) -> None:
     other = text.with_name("a.xyz")
     other.write_text("one")
-    with pytest.raises(FormatError, match=r"cannot tell the format of .*a\.xyz from its suffix '\.xyz'\nHint: say which"):
+    with pytest.raises(
+        FormatError, match=r"cannot tell the format of .*a\.xyz from its suffix '\.xyz'\nHint: say which"
+    ):
         io.source(other)
     assert read_all(io.source(other, format="text"), 10) == ["one"]
 
 
 def test_folder_of_several_formats_is_refused(text: Path) -> None:
     text.with_name("b.csv").write_text("a\n1\n")
-    with pytest.raises(FormatError, match=r"several formats: .*a\.txt is text, .*b\.csv is csv\nHint: use a glob such as \*\.txt"):
+    with pytest.raises(
+        FormatError, match=r"several formats: .*a\.txt is text, .*b\.csv is csv\nHint: use a glob such as \*\.txt"
+    ):
         io.source(text.parent)
 
 
@@ -175,13 +198,17 @@ def test_registered_format_is_found_by_name_and_suffix(text: Path) -> None:
 
 def test_batches_of_mixed_records_are_refused() -> None:
     source = io.as_source([1, "a"])
-    with pytest.raises(Exception, match=r"cannot make batches of list: records 1 to 2 do not fit the type of the first ones"):
+    with pytest.raises(
+        Exception, match=r"cannot make batches of list: records 1 to 2 do not fit the type of the first ones"
+    ):
         list(source.read(source.splits(100)[0]))
 
 
 def test_later_records_of_another_type_are_named() -> None:
     source = io.as_source([1] * 5000 + ["a"])
-    with pytest.raises(Exception, match=r"cannot make batches of list: records \d+ to 5001 do not fit the type of the first"):
+    with pytest.raises(
+        Exception, match=r"cannot make batches of list: records \d+ to 5001 do not fit the type of the first"
+    ):
         [list(source.read(split)) for split in source.splits(1 << 20)]
 
 

@@ -98,7 +98,9 @@ def test_bytes_that_are_not_utf8_are_named(tmp_path: Path, chunk_bytes: int) -> 
 
 def test_a_truncated_gzip_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"line\n" * 1000)[:-9])
-    with pytest.raises(SourceReadError, match=r"cannot read .*a\.txt\.gz: Truncated.*\nHint: the compressed file is damaged"):
+    with pytest.raises(
+        SourceReadError, match=r"cannot read .*a\.txt\.gz: Truncated.*\nHint: the compressed file is damaged"
+    ):
         read_all(io.source(tmp_path / "a.txt.gz"), 1 << 20)
 
 
@@ -112,7 +114,9 @@ def test_what_cannot_be_split_says_why(tmp_path: Path) -> None:
     (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"line\n" * 100))
     (tmp_path / "b.txt").write_text("line\n" * 100, "utf-16")
     assert [split.note for split in io.source(tmp_path / "a.txt.gz").splits(1)] == ["gzip cannot be split"]
-    assert [split.note for split in io.source(tmp_path / "b.txt", encoding="utf-16").splits(1)] == ["utf-16 cannot be split"]
+    assert [split.note for split in io.source(tmp_path / "b.txt", encoding="utf-16").splits(1)] == [
+        "utf-16 cannot be split"
+    ]
 
 
 def test_a_file_that_changes_after_planning_is_refused(tmp_path: Path) -> None:
@@ -121,7 +125,9 @@ def test_a_file_that_changes_after_planning_is_refused(tmp_path: Path) -> None:
     source = io.source(file)
     splits = source.splits(100)
     file.write_text("one\ntwo\nthree\n")
-    with pytest.raises(SourceChangedError, match=r"a\.txt changed after the job was planned \(was 8 bytes.*is 14 bytes"):
+    with pytest.raises(
+        SourceChangedError, match=r"a\.txt changed after the job was planned \(was 8 bytes.*is 14 bytes"
+    ):
         list(source.read_records(splits[0]))
     assert read_all(source, 100) == ["one", "two", "three"]
 
@@ -135,8 +141,19 @@ def test_a_file_that_is_removed_after_planning_is_named(tmp_path: Path) -> None:
         list(source.read(splits[0]))
 
 
-@pytest.mark.parametrize(("encoding", "is_safe"), [("utf-8", True), ("latin-1", True), ("cp1252", True), ("koi8-r", True),
-                                                   ("utf-16", False), ("shift_jis", False), ("cp037", False), ("utf-7", False)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("encoding", "is_safe"),
+    [
+        ("utf-8", True),
+        ("latin-1", True),
+        ("cp1252", True),
+        ("koi8-r", True),
+        ("utf-16", False),
+        ("shift_jis", False),
+        ("cp037", False),
+        ("utf-7", False),
+    ],
+)
 def test_encoding_is_split_only_where_a_newline_is_one_byte(encoding: str, is_safe: bool) -> None:
     assert is_line_safe(encoding) is is_safe
 

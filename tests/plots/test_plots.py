@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import subprocess
 import sys
 
@@ -38,7 +38,7 @@ def test_numeric_keys_are_a_line_in_key_order():
 
 
 def test_dates_are_a_line():
-    days = [datetime.date(2013, 1, n) for n in (1, 2, 3)]
+    days = [dt.date(2013, 1, n) for n in (1, 2, 3)]
     assert len(plot_table(pa.table({"day": days, "n": [1, 2, 3]})).lines) == 1
 
 

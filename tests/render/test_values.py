@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import decimal
 
 import pytest
@@ -23,7 +23,7 @@ from mrkernel.render.values import align, cut, display_width, value_text
         (True, "True"),
         (b"x", "b'x'"),
         (decimal.Decimal("1.50"), "1.50"),
-        (datetime.date(2024, 2, 29), "2024-02-29"),
+        (dt.date(2024, 2, 29), "2024-02-29"),
         ((1, "a"), "(1, 'a')"),
     ],
 )

@@ -15,7 +15,9 @@ from mrkernel.testing import SinkContract, SourceContract
 
 
 class TestLogfmtSource(SourceContract):
-    records = tuple({"at": f"10:{n:02d}", "level": "info" if n % 3 else None, "msg": f'disk "{n}" = full\n'} for n in range(40))
+    records = tuple(
+        {"at": f"10:{n:02d}", "level": "info" if n % 3 else None, "msg": f'disk "{n}" = full\n'} for n in range(40)
+    )
 
     def make_source(self, folder: Path) -> io.Source:
         (folder / "a.logfmt").write_text("\n".join(map(format_line, self.records)))
@@ -52,7 +54,9 @@ def test_format_is_listed() -> None:
 def test_bad_line_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.logfmt").write_text('a=1\nb="open\n')
     source = LogfmtSource(str(tmp_path / "a.logfmt"))
-    with pytest.raises(SourceReadError, match=r"a\.logfmt: line 2, column 1 is no key=value pair: 'b=\"open'\nHint: mend"):
+    with pytest.raises(
+        SourceReadError, match=r"a\.logfmt: line 2, column 1 is no key=value pair: 'b=\"open'\nHint: mend"
+    ):
         [list(source.read_records(split)) for split in source.splits(100)]
 
 
@@ -69,6 +73,8 @@ def test_column_that_is_no_key_is_refused(tmp_path: Path) -> None:
         sink.write_part(0, pa.schema([("two words", pa.int64())]), [])
 
 
-@pytest.mark.parametrize("record", [{"a": "1"}, {"a": "", "b": "x y"}, {"a": 'q"q', "b": "back\\slash"}, {"a": "é\n\t"}, {"a": "="}])
+@pytest.mark.parametrize(
+    "record", [{"a": "1"}, {"a": "", "b": "x y"}, {"a": 'q"q', "b": "back\\slash"}, {"a": "é\n\t"}, {"a": "="}]
+)
 def test_line_is_read_as_it_was_written(record: dict[str, str]) -> None:
     assert parse_line(format_line(record)) == record
