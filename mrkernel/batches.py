@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 __all__ = [
     "KIND",
@@ -114,9 +115,11 @@ def _encode_one_kind(values: list[Any], kind: type, name: str) -> Column | None:
     if kind is list:
         return _encode_lists(values, name)
     arrow_type: pa.DataType | None = None
-    if kind is dt.datetime:
+    if kind is dt.datetime and not _has_fold(values):
         arrow_type = _timestamp_type(values)
-    elif kind is dt.time and not any(value is not None and value.tzinfo for value in values):
+        if arrow_type is not None and arrow_type.tz not in {None, "UTC"} and not _keeps_local_time(values, arrow_type):
+            return None
+    elif kind is dt.time and not _has_fold(values) and not any(value is not None and value.tzinfo for value in values):
         arrow_type = pa.time64("us")
     elif kind is Decimal:
         arrow_type = _decimal_type(values)
@@ -133,6 +136,16 @@ def _timestamp_type(values: list[Any]) -> pa.DataType | None:
     if zone is dt.UTC:
         return pa.timestamp("us", tz="UTC")
     return pa.timestamp("us", tz=zone.key) if isinstance(zone, ZoneInfo) and zone.key else None
+
+
+def _has_fold(values: list[Any]) -> bool:
+    return any(value is not None and value.fold for value in values)
+
+
+def _keeps_local_time(values: list[Any], arrow_type: pa.DataType) -> bool:
+    """Whether no value lies in the hour that a zone leaves out in spring: Arrow would move it."""
+    local = pa.array([value and value.replace(tzinfo=None) for value in values], pa.timestamp("us"))
+    return bool(pc.local_timestamp(pa.array(values, arrow_type)).equals(local))
 
 
 def _decimal_type(values: list[Any]) -> pa.DataType | None:

@@ -188,7 +188,9 @@ def _hash_family(name: str, members: list[Any]) -> np.ndarray:
         return _combine(columns) if columns else np.full(len(members), _TUPLE)
     if name in {"naive", "aware"}:
         start = _EPOCH if name == "naive" else _EPOCH_UTC
-        micros = [(key.replace(tzinfo=None) if name == "naive" else key) - start for key in members]
+        # Python's equality within a zone does not look at fold.
+        plain = [key.replace(fold=0) if key.fold else key for key in members]
+        micros = [(key.replace(tzinfo=None) if name == "naive" else key) - start for key in plain]
         return _mix(np.array([span // _MICROSECOND for span in micros], np.int64).view(np.uint64) ^ _SALTS[name])
     if name == "text":
         return _hash_texts(members)
