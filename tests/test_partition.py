@@ -42,6 +42,7 @@ EQUAL = [
     [-(2**63), float(-(2**63))], [10**30, Decimal(10**30)], [1e30, int(1e30), Decimal(1e30)], [NAN, np.float64("nan")],
     [float("inf"), Decimal("Infinity")], [None], ["a"], [b"a"], [""], [b""],
     [NOON, NOON.astimezone(ZoneInfo("Asia/Kolkata")), NOON.astimezone(dt.timezone(dt.timedelta(hours=3)))],
+    [dt.datetime(2024, 10, 27, 2, 30, fold=fold, tzinfo=ZoneInfo("Europe/Berlin")) for fold in (0, 1)],
     [NOON.replace(tzinfo=None)], [NOON.date()], [dt.timedelta(hours=1), dt.timedelta(minutes=60)],
     [(1, "a"), (1.0, "a"), (True, "a")], [(0, None), (-0.0, None)], [(NAN,)], [()], [((1,), 2), ((1.0,), Decimal(2))],
     [frozenset({1, "a"}), frozenset({"a", 1.0})], [uuid.UUID(int=5)], [Colour.RED], [Colour.BLUE], [dt.time(12)],
