@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mrkernel.agg.base import Aggregate, State
 from mrkernel.batches import Column, kind_of
@@ -102,5 +103,8 @@ def _preference(array: pa.Array, *, is_largest: bool) -> np.ndarray:
 def _reversed_keeping_ties(ordered: pa.Array, rows: np.ndarray) -> np.ndarray:
     if len(rows) == 0:
         return rows
+    if pa.types.is_floating(ordered.type):
+        # 0.0 and -0.0 are equal, but not to the dictionary.
+        ordered = pc.add(ordered, pa.scalar(0.0, ordered.type))
     encoded = ordered.dictionary_encode().indices.to_numpy()
     return rows[np.argsort(-encoded.astype(np.int64), kind="stable")]

@@ -14,6 +14,7 @@ from pyarrow import ipc
 from mrkernel.batches import concat_columns, decode_column, kind_of, make_table, python_rows
 from mrkernel.errors import MrkernelError, OptionError
 from mrkernel.events import Counters
+from mrkernel.grouping import canonical_key
 from mrkernel.render import Preview, counters_html, counters_text, table_html, table_text
 from mrkernel.result.parts import OwnedSource, PartFile, PartsSource, pairs
 from mrkernel.result.report import Report
@@ -158,8 +159,9 @@ class Result:
             If no row has that key.
         """
         if not hasattr(self, "_by_key"):
-            self._by_key = {one: value for one, value in self}  # noqa: C416  # dict(self) would call this method
-        return self._by_key[key]
+            self._by_key = {canonical_key(one): value for one, value in self}
+        # Canonical, as no two NaN objects are equal to a dict.
+        return self._by_key[canonical_key(key)]
 
     def _tables(self) -> Iterator[pa.Table]:
         for part in self._source.parts:
