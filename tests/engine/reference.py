@@ -46,7 +46,10 @@ def map_reduce(pairs: Iterable[tuple[Any, Any]], reduce: Callable[[Any, list[Any
         same = canonical(key)
         shown, values = groups.get(same, (same, []))
         groups[same] = (wider(shown, same), [*values, value])
-    return [(shown, reduce(shown, values)) for shown, values in sorted(groups.values(), key=lambda group: in_order(group[0]))]
+    return [
+        (shown, reduce(shown, values))
+        for shown, values in sorted(groups.values(), key=lambda group: in_order(group[0]))
+    ]
 
 
 def told(value: Any) -> str:
@@ -66,7 +69,9 @@ def exact_sum(values: Iterable[Any]) -> Any:
     numbers = [value for value in values if value is not None]
     if not any(isinstance(number, float) for number in numbers):
         return sum(numbers) if numbers else None
-    special = [number for number in numbers if isinstance(number, float) and (number != number or abs(number) == float("inf"))]
+    special = [
+        number for number in numbers if isinstance(number, float) and (number != number or abs(number) == float("inf"))
+    ]
     return sum(special) if special else _rounded(sum(map(Fraction, numbers)))
 
 

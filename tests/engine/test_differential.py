@@ -6,6 +6,7 @@ import datetime as dt
 import uuid
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -58,7 +59,7 @@ cluster_examples = settings(inline_examples, max_examples=5)
 def in_splits(records, n_splits):
     """The records as a source of exactly so many splits, some of them empty where there are few records."""
     edges = [len(records) * n // n_splits for n in range(n_splits + 1)]
-    return mr.custom(lambda: list(zip(edges, edges[1:], strict=False)), lambda edge: records[edge[0] : edge[1]])
+    return mr.custom(lambda: list(pairwise(edges)), lambda edge: records[edge[0] : edge[1]])
 
 
 def same(pair):
@@ -132,7 +133,9 @@ ANY_VALUES = {
 def test_values_of_every_kind_come_out_as_they_went_in(name, pairs, cut):
     reducer, expected = ANY_VALUES[name]
     if expected is None:
-        result = mr.run(mr.Job(same, reducer), in_splits(pairs, cut["n_splits"]), executor="inline", reducers=cut["reducers"])
+        result = mr.run(
+            mr.Job(same, reducer), in_splits(pairs, cut["n_splits"]), executor="inline", reducers=cut["reducers"]
+        )
         wanted = map_reduce(pairs, lambda key, values: (key, len(values)))
         assert sorted(map(told, result)) == sorted(map(told, wanted))
     else:
@@ -143,17 +146,26 @@ def test_values_of_every_kind_come_out_as_they_went_in(name, pairs, cut):
 @given(pairs=st.lists(st.tuples(st.sampled_from(["a", 1, True, None]), keys), max_size=30), cut=cuts)
 def test_set_and_distinct_use_the_equality_of_keys(pairs, cut):
     def different(values):
-        return [key for key, _ in map_reduce([(value, None) for value in without_none(values)], lambda key, values: None)]
+        return [
+            key for key, _ in map_reduce([(value, None) for value in without_none(values)], lambda key, values: None)
+        ]
 
     check(mr.agg.distinct, lambda values: len(different(values)), pairs, cut)
 
 
 @inline_examples
-@given(pairs=st.lists(st.tuples(st.sampled_from("ab"), st.one_of(st.integers(-9, 9), st.none())), max_size=30), cut=cuts)
+@given(
+    pairs=st.lists(st.tuples(st.sampled_from("ab"), st.one_of(st.integers(-9, 9), st.none())), max_size=30), cut=cuts
+)
 def test_set_top_and_quantile_leave_none_out(pairs, cut):
     check(set, lambda values: set(without_none(values)), pairs, cut)
     check(mr.agg.top(3), lambda values: sorted(without_none(values), reverse=True)[:3], pairs, cut)
-    check(mr.agg.quantile(1), lambda values: float(max(without_none(values))) if without_none(values) else None, pairs, cut)
+    check(
+        mr.agg.quantile(1),
+        lambda values: float(max(without_none(values))) if without_none(values) else None,
+        pairs,
+        cut,
+    )
 
 
 @inline_examples
@@ -168,7 +180,9 @@ def test_map_only_job_gives_back_every_pair_in_order(pairs, n_splits):
 @inline_examples
 @given(pairs=each_pair_list, cut=cuts)
 def test_sort_key_orders_the_whole_result(pairs, cut):
-    found = mr.run(mr.Job(same, sort="key"), in_splits(pairs, cut["n_splits"]), executor="inline", reducers=cut["reducers"])
+    found = mr.run(
+        mr.Job(same, sort="key"), in_splits(pairs, cut["n_splits"]), executor="inline", reducers=cut["reducers"]
+    )
     expected = [value for _, values in map_reduce(pairs, lambda key, values: values) for value in values]
     assert [told(value) for _, value in found] == [told(value) for value in expected]
 

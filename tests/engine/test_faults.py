@@ -6,6 +6,7 @@ import os
 import re
 import signal
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def words(record):
 
 def in_splits(records=RECORDS):
     edges = [len(records) * n // N_SPLITS for n in range(N_SPLITS + 1)]
-    return mr.custom(lambda: list(zip(edges, edges[1:], strict=False)), lambda edge: records[edge[0] : edge[1]])
+    return mr.custom(lambda: list(pairwise(edges)), lambda edge: records[edge[0] : edge[1]])
 
 
 @pytest.fixture
@@ -75,7 +76,9 @@ def test_worker_killed_during_map_loses_one_task(healthy, tmp_path):
     assert dict(result) == EXPECTED
     assert result.counters == {"records": len(RECORDS)}
     assert log.retried() == [("map", 3, 2, "worker lost")]
-    assert log.started("map") == [(task, 1) for task in range(3)] + [(3, 1), (3, 2)] + [(task, 1) for task in range(4, N_SPLITS)]
+    assert log.started("map") == [(task, 1) for task in range(3)] + [(3, 1), (3, 2)] + [
+        (task, 1) for task in range(4, N_SPLITS)
+    ]
     assert log.finished("map") == [(task, 2 if task == 3 else 1) for task in range(N_SPLITS)]
     assert log.started("reduce") == [(task, 1) for task in range(3)]
     assert result.report.stages[0].retried == 1
@@ -188,7 +191,10 @@ def test_function_that_ends_its_process_each_time_fails_the_job_and_names_the_sp
         yield n, 1
 
     log = Log()
-    with pytest.raises(TaskFailedError, match=r"mapper failed at rows \d+ to \d+ of list: WorkerLost: its worker process died each time"):
+    with pytest.raises(
+        TaskFailedError,
+        match=r"mapper failed at rows \d+ to \d+ of list: WorkerLost: its worker process died each time",
+    ):
         mr.run(mr.Job(mapper, sum), list(range(100)), chunk_size=100, listeners=[log])
     (failure,) = (event.failure for event in log.events if isinstance(event, TaskFailed))
     start, stop = map(int, re.findall(r"\d+", failure.location))
@@ -292,7 +298,7 @@ def test_read_that_fails_is_tried_again(run, tmp_path, error):
 
 def test_read_that_keeps_failing_fails_the_job_after_so_many_attempts(run, tmp_path):
     log = Log()
-    with pytest.raises(TaskFailedError, match="reader failed.*OSError: the network was away"):
+    with pytest.raises(TaskFailedError, match=r"reader failed.*OSError: the network was away"):
         run(mr.Job(lambda n: (n, 1), sum), failing_reads(tmp_path, 99), attempts=2, listeners=[log])
     assert log.retried() == [("map", 1, 2, "OSError: the network was away")]
     assert len(list(tmp_path.iterdir())) == 2
@@ -301,6 +307,6 @@ def test_read_that_keeps_failing_fails_the_job_after_so_many_attempts(run, tmp_p
 def test_mapper_that_raises_an_os_error_is_not_tried_again(run, tmp_path):
     log = Log()
     with pytest.raises(TaskFailedError, match="mapper failed at record 1 of list: FileNotFoundError"):
-        run(mr.Job(lambda name: (open(name).read(), 1), sum), [str(tmp_path / "missing")], listeners=[log])
+        run(mr.Job(lambda name: (Path(name).read_text(), 1), sum), [str(tmp_path / "missing")], listeners=[log])
     assert log.retried() == []
     assert not [event for event in log.events if isinstance(event, TaskFinished)]

@@ -80,7 +80,7 @@ def test_teardown_runs_when_the_mapper_fails(run, tmp_path):
 
 def test_teardown_runs_when_the_reducer_fails(run, tmp_path):
     log = log_to(tmp_path, "log")
-    job = mr.Job(one, lambda key, values: 1 // 0, setup=lambda: mr.context().stage, teardown=lambda state: log(state))
+    job = mr.Job(one, lambda key, values: 1 // 0, setup=lambda: mr.context().stage, teardown=log)
     with pytest.raises(TaskFailedError, match="reducer failed at key 'a': ZeroDivisionError"):
         run(job, ["a"])
     assert lines(tmp_path, "log") == ["map", "reduce"]
@@ -101,7 +101,7 @@ def test_failing_teardown_is_named(run):
 
 def test_teardown_that_fails_as_well_does_not_hide_the_first_error(run):
     with pytest.raises(TaskFailedError, match="mapper failed at record 1 of list: ZeroDivisionError"):
-        run(mr.Job(lambda n: (1 // n, 1), sum, teardown=lambda: open("/missing/file")), [0])
+        run(mr.Job(lambda n: (1 // n, 1), sum, teardown=lambda: os.stat("/missing/file")), [0])
 
 
 def test_failing_setup_of_a_class_is_named(run):
@@ -257,7 +257,8 @@ def test_context_locates_lines(run, tmp_path, chunk_size):
     (tmp_path / "a.txt").write_text("one\ntwö\n\nfour\n", encoding="utf-8")
     (tmp_path / "b.txt").write_text("five")
     assert [value for _, value in run(mr.Job(here), tmp_path / "*.txt", chunk_size=chunk_size)] == [
-        ("a.txt", "line 1", 0), ("a.txt", "line 2", 4), ("a.txt", "line 3", 9), ("a.txt", "line 4", 10), ("b.txt", "line 1", 0),
+        ("a.txt", "line 1", 0), ("a.txt", "line 2", 4), ("a.txt", "line 3", 9), ("a.txt", "line 4", 10),
+        ("b.txt", "line 1", 0),
     ]  # fmt: skip
 
 

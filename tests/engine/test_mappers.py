@@ -14,7 +14,7 @@ import pytest
 import mrkernel as mr
 from mrkernel.errors import JobSpecError, TaskFailedError
 
-Pair = namedtuple("Pair", ["word", "n"])
+Pair = namedtuple("Pair", ["word", "n"])  # noqa: PYI024  # the kind without types is what is tested
 FRAME = pd.DataFrame({"name": ["b", "a", "b"], "n": [1, 2, 3], "x": [0.5, 1.5, 2.5]})
 
 
@@ -139,8 +139,11 @@ def test_generator_is_read_once_by_worker_processes(run):
     assert sum(key for key, _ in run(mr.Job(lambda n: (n, 1)), (n for n in range(100)), chunk_size=50)) == 4950
 
 
-@pytest.mark.parametrize("empty", [[], (), iter(()), pd.DataFrame({"a": []}), pa.table({"a": pa.array([], pa.int64())})],
-                         ids=["list", "tuple", "iterator", "frame", "table"])  # fmt: skip
+@pytest.mark.parametrize(
+    "empty",
+    [[], (), iter(()), pd.DataFrame({"a": []}), pa.table({"a": pa.array([], pa.int64())})],
+    ids=["list", "tuple", "iterator", "frame", "table"],
+)
 @pytest.mark.parametrize("job", [mr.Job(lambda record: (record, 1)), mr.Job(lambda record: (record, 1), sum),
                                  mr.Job(lambda record: (record, 1), sort="key")],
                          ids=["map", "reduce", "sort"])  # fmt: skip
@@ -184,7 +187,7 @@ def test_mapper_with_a_default_takes_one_record(inline):
 
 def test_mapper_of_two_parameters_over_lines_is_refused_before_anything_runs(inline, tmp_path):
     (tmp_path / "a.txt").write_text("a\n")
-    with pytest.raises(JobSpecError, match="the mapper count takes 2 arguments, and .* holds lines"):
+    with pytest.raises(JobSpecError, match=r"the mapper count takes 2 arguments, and .* holds lines"):
         inline(mr.Job(count, sum), tmp_path / "a.txt")
 
 
@@ -203,7 +206,7 @@ def test_no_mapper_hands_on_pairs(run):
 
 def test_no_mapper_over_lines_is_refused_before_anything_runs(inline, tmp_path):
     (tmp_path / "a.txt").write_text("a\n")
-    with pytest.raises(JobSpecError, match="the job has no mapper, and .* holds lines, not .key, value. pairs"):
+    with pytest.raises(JobSpecError, match=r"the job has no mapper, and .* holds lines, not .key, value. pairs"):
         inline(mr.Job(None, sum), tmp_path / "a.txt")
 
 
@@ -326,7 +329,9 @@ def test_batch_mapper_without_its_key_column_says_which_columns_there_are(inline
     def mapper(frame: pd.DataFrame):
         return frame[["n", "x"]]
 
-    with pytest.raises(TaskFailedError, match="the batch mapper returned the columns n, x; the key column name is not among"):
+    with pytest.raises(
+        TaskFailedError, match="the batch mapper returned the columns n, x; the key column name is not among"
+    ):
         inline(mr.Job(mapper, sum, key="name"), FRAME)
 
 

@@ -46,12 +46,21 @@ def test_partitioner_is_told_the_number_of_partitions(run):
         assert partitions == 5
         return key
 
-    assert parts(run(mr.Job(lambda n: (n % 5, 1), sum, partitioner=partitioner), range(10), reducers=5)) == [[0], [1], [2], [3], [4]]
+    assert parts(run(mr.Job(lambda n: (n % 5, 1), sum, partitioner=partitioner), range(10), reducers=5)) == [
+        [0],
+        [1],
+        [2],
+        [3],
+        [4],
+    ]
 
 
 @pytest.mark.parametrize("returned", [-1, 2, 1.0, None, "0"])
 def test_partitioner_that_returns_no_partition_says_what_it_returned(run, returned):
-    with pytest.raises(TaskFailedError, match=f"the partitioner returned {returned!r} for the key 'a'; it must return an int from 0 to 1"):
+    with pytest.raises(
+        TaskFailedError,
+        match=f"the partitioner returned {returned!r} for the key 'a'; it must return an int from 0 to 1",
+    ):
         run(mr.Job(lambda word: (word, 1), sum, partitioner=lambda key, partitions: returned), ["a"], reducers=2)
 
 
@@ -102,7 +111,8 @@ def test_sort_orders_mixed_keys_over_all_parts(run, reducers):
 @pytest.mark.parametrize(
     "keys",
     [
-        [n * 7919 % 5000 for n in range(5000)], [n / 7 % 1 for n in range(3000)], [f"{n * 31 % 997:x}" for n in range(3000)],
+        [n * 7919 % 5000 for n in range(5000)], [n / 7 % 1 for n in range(3000)],
+        [f"{n * 31 % 997:x}" for n in range(3000)],
         [dt.datetime(2024, 1, 1) + dt.timedelta(hours=n * 997 % 5000) for n in range(500)],
         [(n % 7, f"{n % 13}") for n in range(1000)], ["same"] * 500, [Decimal(n % 50) / 4 for n in range(300)],
     ],

@@ -72,7 +72,10 @@ def test_mean_delay_by_carrier_of_a_compressed_csv(run, flights):
 
 def test_exact_median_by_carrier_is_that_of_pandas(inline, flights, flight_rows):
     job = mr.Job(lambda row: (row["carrier"], row["arr_delay"]), mr.agg.quantile(0.5))
-    assert dict(inline(job, flights / "flights.parquet")) == flight_rows.to_pandas().groupby("carrier")["arr_delay"].median().to_dict()
+    assert (
+        dict(inline(job, flights / "flights.parquet"))
+        == flight_rows.to_pandas().groupby("carrier")["arr_delay"].median().to_dict()
+    )
 
 
 def test_global_quantiles_are_exact(inline, flights):
@@ -159,7 +162,9 @@ def test_terasort_orders_all_records_and_loses_none(run, reducers):
     rows = list(result)
     expected = [record(n) for n in range(20_000)]
     assert [key for key, _ in rows] == sorted(key for key, _ in expected)
-    assert sum(zlib.crc32(key + value) for key, value in rows) == sum(zlib.crc32(key + value) for key, value in expected)
+    assert sum(zlib.crc32(key + value) for key, value in rows) == sum(
+        zlib.crc32(key + value) for key, value in expected
+    )
     assert result.num_parts == reducers
 
 
@@ -184,9 +189,9 @@ def gather(node, values):
 
 
 def pagerank(run, n_steps):
-    import networkx
+    import networkx as nx
 
-    graph = networkx.karate_club_graph()
+    graph = nx.karate_club_graph()
     ranks = [(node, (1 / len(graph), sorted(graph[node]))) for node in graph]
     for _ in range(n_steps):
         ranks = run(mr.Job(share, gather), ranks)
@@ -234,7 +239,9 @@ def weather(tmp_path_factory):
     names = [f"{name}{n}" for n in range(150) for name in ("Zürich", "São Paulo", "北京", "Abha")]
     rows = [(draw.choice(names), draw.randrange(-999, 1000)) for _ in range(40_000)]
     path = tmp_path_factory.mktemp("weather") / "measurements.txt"
-    path.write_text("".join(f"{name};{'-' if t < 0 else ''}{abs(t) // 10}.{abs(t) % 10}\n" for name, t in rows), encoding="utf-8")
+    path.write_text(
+        "".join(f"{name};{'-' if t < 0 else ''}{abs(t) // 10}.{abs(t) % 10}\n" for name, t in rows), encoding="utf-8"
+    )
     expected: dict[str, list[int]] = {}
     for name, tenths in rows:
         expected.setdefault(name, []).append(tenths)
@@ -251,7 +258,8 @@ def test_one_billion_row_challenge_with_exact_means(run, weather):
     reducers = {"min": mr.agg.min, "mean": mr.agg.mean, "max": mr.agg.max}
     found = dict(run(mr.Job(mapper, reducers), path, chunk_size="100 kB"))
     assert found == {
-        name: {"min": min(tenths), "mean": sum(tenths) / len(tenths), "max": max(tenths)} for name, tenths in expected.items()
+        name: {"min": min(tenths), "mean": sum(tenths) / len(tenths), "max": max(tenths)}
+        for name, tenths in expected.items()
     }
 
 

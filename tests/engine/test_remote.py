@@ -33,7 +33,8 @@ def apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with LocalCluster(n_workers=0, dashboard_address=None, host="127.0.0.1") as scheduler:
         command = (
             f"mount -t tmpfs tmpfs {disk} && exec {sys.executable} -m distributed.cli.dask_worker "
-            f"{scheduler.scheduler_address} --nthreads 1 --no-dashboard --host 127.0.0.1 --local-directory {disk} --death-timeout 60"
+            f"{scheduler.scheduler_address} --nthreads 1 --no-dashboard --host 127.0.0.1 "
+            f"--local-directory {disk} --death-timeout 60"
         )
         environment = {**os.environ, "PYTHONPATH": str(Path(mr.__file__).parents[1])}
         with (folder / "log").open("w") as log:

@@ -1,4 +1,4 @@
-"""What goes wrong in the user's own functions: one clear error that names the record and the line, and nothing else breaks."""
+"""What goes wrong in the user's own functions: one clear error that names record and line, and nothing else breaks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WORDS = mr.Job(lambda line: [(word, 1) for word in line.split()], sum)
 
 @pytest.fixture
 def failing(run):
-    """Runs a job that must fail; gives its Failure, and asserts that the next job works and that nothing was retried."""
+    """Runs a job that must fail; gives its Failure, and asserts that the next job works and nothing was retried."""
 
     def start(job, source, **options):
         events = []
@@ -46,7 +46,9 @@ def parse(line):
 def test_line_that_raises_is_named_with_file_and_number(failing, tmp_path, chunk_size):
     (tmp_path / "good.txt").write_text("a,1\n")
     (tmp_path / "numbers.txt").write_text("a,1\nb,2\nc,three\nd,4\n")
-    failure, message = failing(mr.Job(parse, sum), mr.files(tmp_path / "good.txt", tmp_path / "numbers.txt"), chunk_size=chunk_size)
+    failure, message = failing(
+        mr.Job(parse, sum), mr.files(tmp_path / "good.txt", tmp_path / "numbers.txt"), chunk_size=chunk_size
+    )
     assert (os.path.basename(failure.source), failure.location, failure.offset) == ("numbers.txt", "line 3", 8)
     assert (failure.stage, failure.function, failure.record) == ("map", "mapper", "'c,three'")
     assert (failure.error_type, failure.is_user_error) == ("ValueError", True)
@@ -115,7 +117,9 @@ def test_record_whose_repr_raises_is_still_named(failing):
 
 
 def test_key_whose_reduction_raises_is_named(failing):
-    failure, message = failing(mr.Job(lambda word: (word, 1), lambda key, values: 1 // (len(key) - 2)), ["a", "bb", "ccc"])
+    failure, message = failing(
+        mr.Job(lambda word: (word, 1), lambda key, values: 1 // (len(key) - 2)), ["a", "bb", "ccc"]
+    )
     assert (failure.stage, failure.function, failure.location) == ("reduce", "reducer", "key 'bb'")
     assert message.startswith("reducer failed at key 'bb': ZeroDivisionError")
 
@@ -136,7 +140,9 @@ def test_combiner_partitioner_and_sort_key_are_named(failing):
     assert failure.function == "combiner"
     failure, message = failing(mr.Job(lambda word: (word, 1), sum, partitioner=broken), ["a"], reducers=2)
     assert "LookupError: broken" in message
-    failure, message = failing(mr.Job(lambda word: (word, 1), lambda key, values: 1, sort_values=lambda value: broken()), ["a"])
+    failure, message = failing(
+        mr.Job(lambda word: (word, 1), lambda key, values: 1, sort_values=lambda value: broken()), ["a"]
+    )
     assert "LookupError: broken" in message
 
 
@@ -157,8 +163,9 @@ def test_error_without_a_text_reads_well(failing):
     ("item", "what"),
     [
         ("ab", "'ab', a str"), (["a", 1], r"\['a', 1\], a list"), (("a",), r"\('a',\), a tuple of 1"),
-        (("a", 1, 2), r"\('a', 1, 2\), a tuple of 3"), ((), r"\(\), a tuple of 0"), (7, "7, a int"), (None, "None, a NoneType"),
-        (b"ab", "b'ab', a bytes"), ({"a": 1, "b": 2}, r"\{'a': 1, 'b': 2\}, a dict"), ({1, 2}, r"\{1, 2\}, a set"),
+        (("a", 1, 2), r"\('a', 1, 2\), a tuple of 3"), ((), r"\(\), a tuple of 0"), (7, "7, a int"),
+        (None, "None, a NoneType"), (b"ab", "b'ab', a bytes"), ({"a": 1, "b": 2}, r"\{'a': 1, 'b': 2\}, a dict"),
+        ({1, 2}, r"\{1, 2\}, a set"),
     ],
     ids=repr,
 )  # fmt: skip
@@ -168,13 +175,19 @@ def test_yielded_item_that_is_no_pair_is_refused(inline, item, what, reducer):
         if record == "b":
             yield item
 
-    with pytest.raises(TaskFailedError, match=rf"record 2 of list: ValueTypeError: the mapper gave {what}, where a .key, value. pair belongs"):
+    with pytest.raises(
+        TaskFailedError,
+        match=rf"record 2 of list: ValueTypeError: the mapper gave {what}, where a .key, value. pair belongs",
+    ):
         inline(mr.Job(mapper, reducer), ["a", "b", "c"])
 
 
 @pytest.mark.parametrize("output", ["text", b"text", 7, 2.5, True, object], ids=repr)
 def test_returned_output_that_holds_no_pairs_is_refused(inline, output):
-    with pytest.raises(TaskFailedError, match=r"record 1 of list: ValueTypeError: the mapper gave .*, where a .key, value. pair belongs"):
+    with pytest.raises(
+        TaskFailedError,
+        match=r"record 1 of list: ValueTypeError: the mapper gave .*, where a .key, value. pair belongs",
+    ):
         inline(mr.Job(lambda record: output, sum), ["a"])
 
 
@@ -197,13 +210,17 @@ def test_reducer_that_yields_no_pair_is_refused(failing, item):
 # -- keys that cannot be hashed ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("reducer", [None, sum, list, lambda key, values: 1], ids=["map only", "sum", "list", "function"])
+@pytest.mark.parametrize(
+    "reducer", [None, sum, list, lambda key, values: 1], ids=["map only", "sum", "list", "function"]
+)
 @pytest.mark.parametrize("key", [[1], {"a": 1}, {1}, bytearray(b"a"), ("a", [1]), ("a", ("b", {"c": 1}))], ids=repr)
 def test_unhashable_key_is_refused_at_its_record(inline, key, reducer):
     def mapper(record):
         yield (key if record == "b" else record), 1
 
-    with pytest.raises(TaskFailedError, match=r"record 2 of list: KeyTypeError: the key .* cannot be hashed(.|\n)*Hint: use a tuple"):
+    with pytest.raises(
+        TaskFailedError, match=r"record 2 of list: KeyTypeError: the key .* cannot be hashed(.|\n)*Hint: use a tuple"
+    ):
         inline(mr.Job(mapper, reducer), ["a", "b", "c"])
 
 
@@ -290,7 +307,7 @@ def test_endless_recursion_in_a_reducer(failing):
 @pytest.mark.parametrize("leave", [sys.exit, SystemExit, KeyboardInterrupt, GeneratorExit])
 def test_leaving_the_interpreter_in_a_mapper_is_an_error_of_the_task(failing, leave):
     def mapper(record):
-        raise leave(3) if isinstance(leave, type) else leave(3)
+        raise leave(3)
 
     failure, _ = failing(mr.Job(mapper, sum), ["a"])
     assert failure.error_type == ("SystemExit" if leave is sys.exit else leave.__name__)
@@ -328,7 +345,9 @@ def test_closure_that_cannot_be_pickled_is_refused_by_name_before_anything_runs(
             yield line, 1
 
     events = []
-    with pytest.raises(NotPicklableError, match="the mapper cannot be sent to workers: its variable 'lock' holds a lock"):
+    with pytest.raises(
+        NotPicklableError, match="the mapper cannot be sent to workers: its variable 'lock' holds a lock"
+    ):
         run(mr.Job(mapper, sum), ["a"], listeners=[events.append])
     assert events == []
 

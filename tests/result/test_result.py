@@ -41,6 +41,13 @@ def test_key_that_is_not_there_is_a_key_error(counts):
         counts["z"]
 
 
+def test_nan_is_a_key_like_any_other(run):
+    nan = float("nan")
+    result = run(mr.Job(lambda key: (key, 1), sum), [nan, nan, (1, nan), -0.0, "a"])
+    assert repr(dict(result)) == "{0.0: 1, nan: 2, 'a': 1, (1, nan): 1}"
+    assert (result[float("nan")], result[1, float("nan")], result[0]) == (2, 1, 1)
+
+
 def test_iteration_gives_pairs_as_often_as_asked(counts):
     assert list(counts) == list(counts)
     assert all(isinstance(pair, tuple) and len(pair) == 2 for pair in counts)
@@ -168,7 +175,9 @@ def test_result_whose_file_is_gone_says_so(inline):
     result = inline(mr.Job(lambda n: (n, 1), name="lost"), range(5))
     for part in result.__mrkernel_source__().parts:
         os.unlink(part.path)
-    with pytest.raises(MrkernelError, match="cannot read the result of lost: its file is gone(.|\n)*Hint: run the job again"):
+    with pytest.raises(
+        MrkernelError, match=r"cannot read the result of lost: its file is gone(.|\n)*Hint: run the job again"
+    ):
         result.to_arrow()
 
 
@@ -201,7 +210,9 @@ def test_overwrite_and_append_exclude_each_other(counts, tmp_path):
 
 def test_plot_draws_the_top_keys(counts):
     axes = counts.plot()
-    assert [label.get_text() for label in axes.get_yticklabels()] or [label.get_text() for label in axes.get_xticklabels()]
+    assert [label.get_text() for label in axes.get_yticklabels()] or [
+        label.get_text() for label in axes.get_xticklabels()
+    ]
     import matplotlib.pyplot as plt
 
     plt.close(axes.figure)
