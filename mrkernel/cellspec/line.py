@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
-from mrkernel.cellspec.options import EXAMPLES, SUMMARIES, options_of
+from mrkernel.cellspec.options import EXAMPLES, FUNCTIONS, SUMMARIES, options_of
 from mrkernel.cellspec.spec import CellSpec, title_of
 from mrkernel.config import Settings
 from mrkernel.errors import OptionError
@@ -100,7 +100,10 @@ def interpolate(words: Sequence[str], namespace: Mapping[str, Any], title: str =
 
 def help_text(magic: str) -> str:
     """What ``-h`` shows, and the magic's docstring: examples first, then each option."""
-    lines = [SUMMARIES[magic], "", "Examples", "--------", *EXAMPLES[magic].split("\n"), "", "Options", "-------"]
+    lines = [SUMMARIES[magic], "", "Examples", "--------", EXAMPLES[magic], ""]
+    if magic == "mapreduce":
+        lines += ["What the cell may define", "------------------------", FUNCTIONS, ""]
+    lines += ["Options", "-------"]
     for option in options_of(magic):
         value = f" {option.metavar}{' …' if option.several else ''}" if option.metavar else ""
         lines.append(f"{', '.join(option.flags)}{value}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["EXAMPLES", "OPTIONS", "SUMMARIES", "Option", "options_of"]
+__all__ = ["EXAMPLES", "FUNCTIONS", "OPTIONS", "SUMMARIES", "Option", "options_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +51,13 @@ OPTIONS: tuple[Option, ...] = (
            help="paths, globs, folders or URLs; or one notebook variable: a DataFrame, table, list or Result"),
     Option(flags=("-f", "--format"), metavar="FORMAT", completes="format",
            help="format of the input, where its name does not tell"),
-    Option(flags=("--format-option",), metavar="K=V", several=True, help="options of the format, as delimiter=;"),
+    Option(flags=("--format-option",), metavar="K=V", several=True,
+           help="options of the format: delimiter=; header=false"),
     Option(flags=("-o", "--output"), metavar="NAME", help="variable that gets the Result"),
     Option(flags=("--save",), metavar="TARGET", completes="path", help="write the result there, all or nothing"),
-    Option(flags=("--overwrite",), help="with --save: replace what is there, once the new output is whole"),
-    Option(flags=("--append",), help="with --save: add to what is there"),
+    Option(flags=("--overwrite",),
+           help="with --save: replace what is there, once the new output is whole; else that is an error"),
+    Option(flags=("--append",), help="with --save FOLDER: add files to what is there"),
     Option(flags=("--mapper",), metavar="NAME", completes="mapper", help="use a mapper kept by %%mapper NAME"),
     Option(flags=("--reducer",), metavar="NAME", completes="reducer", help="use a reducer kept by %%reducer NAME"),
     Option(flags=("--combiner",), metavar="NAME", completes="reducer", help="use a kept function as the combiner"),
@@ -65,7 +67,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(flags=("--workers",), metavar="N", setting="workers", help="worker processes of the embedded cluster"),
     Option(flags=("--combine",), metavar="on|off|auto", setting="combine", choices=("on", "off", "auto"),
            help="combine pairs inside map tasks; auto decides while running"),
-    Option(flags=("--attempts",), metavar="N", setting="attempts", help="how often a task may be tried"),
+    Option(flags=("--attempts",), metavar="N", setting="attempts",
+           help="how often a task may be tried where its worker was lost"),
     Option(flags=("--limit",), metavar="N", setting="limit", help="rows of the result to show"),
     Option(flags=("--plot",), help="show a plot after the table"),
     Option(flags=("--no-plot",), help="show no plot"),
@@ -83,24 +86,52 @@ SUMMARIES = {
 }
 
 EXAMPLES = {
-    "mapreduce": """%%mapreduce -i books/*.txt -o counts
-def mapper(line):
-    for word in line.lower().split():
-        yield word, 1
+    "mapreduce": """Count words. The result is shown, with a plot, and bound to counts:
 
-reducer = sum
+    %%mapreduce -i books/*.txt -o counts
+    def mapper(line):
+        for word in line.lower().split():
+            yield word, 1
 
-%mapreduce -i books/*.txt --mapper words --reducer total -o counts
-%%mapreduce -i flights.csv --chunk-size "16 MiB" --save out/delays.parquet
-%%mapreduce -i data/{{year}}/*.csv -f csv --format-option delimiter=; --no-plot""",
-    "mapper": """%%mapper words
-def mapper(line):
-    for word in line.split():
-        yield word, 1""",
-    "reducer": """%%reducer longest
-def reducer(key, values):
-    return max(values)""",
+    reducer = sum
+
+Other first lines for such a cell:
+
+    %%mapreduce -i frame -o counts --sort key --limit 20
+    %%mapreduce -i flights.csv --chunk-size "16 MiB" --save out/delays.parquet --overwrite
+    %%mapreduce -i data/{{year}}/*.csv -f csv --format-option delimiter=; --no-plot
+
+A line of its own, with functions that %%mapper words and %%reducer total have kept:
+
+    %mapreduce -i books/*.txt --mapper words --reducer total -o counts""",
+    "mapper": """Keep a mapper, and use it:
+
+    %%mapper words
+    def mapper(line):
+        for word in line.split():
+            yield word, 1
+
+    %mapreduce -i books/*.txt --mapper words -o pairs""",
+    "reducer": """Keep a reducer, and use it in a cell that defines a mapper only:
+
+    %%reducer longest
+    def reducer(key, values):
+        return max(values)
+
+    %%mapreduce -i books/*.txt --reducer longest
+    def mapper(line):
+        yield line[:1], len(line)""",
 }
+
+FUNCTIONS = """mapper        mapper(record) yields (key, value) pairs; mapper(key, value) where the input is a Result
+reducer       sum, min, max, len, list, set, one of mr.agg, or reducer(key, values) that returns a value
+combiner      as the reducer, run inside map tasks; sum and its like need none
+partitioner   partitioner(key, partitions) returns the number of a partition
+sort_values   True, or a function that gives a value's sort key: the order in which a reducer gets them
+key           the key column of a batch mapper's output; else its first column
+setup, teardown
+              called once in each task, before and after its work; what setup returns is mr.context().state
+Whatever else the cell defines, its functions may use."""
 
 
 def options_of(magic: str) -> tuple[Option, ...]:

@@ -12,7 +12,11 @@ from typing import Any
 from mrkernel.cellspec import bound_names
 from mrkernel.errors import JobSpecError
 
-__all__ = ["run_body"]
+__all__ = ["as_written", "run_body"]
+
+# The magic's line stays as a comment: line numbers are the cell's, and the whole parses as Python.
+_COMMENT = "# "
+_MAGICS = ("mapreduce", "mapper", "reducer")
 
 
 def run_body(shell: Any, magic: str, line: str, body: str) -> tuple[str, ...]:
@@ -25,8 +29,7 @@ def run_body(shell: Any, magic: str, line: str, body: str) -> tuple[str, ...]:
     Exception
         Whatever the body raises, its traceback beginning at the user's own line.
     """
-    # The magic's line stays as a comment: line numbers are the cell's, and the whole parses as Python.
-    source = f"# %%{magic} {line}\n{body}"
+    source = f"{_COMMENT}%%{magic} {line}\n{body}"
     try:
         code = shell.transform_cell(source)
         # IPython's own compiler would say no more than "incomplete input" for a bracket that is never closed.
@@ -42,6 +45,11 @@ def run_body(shell: Any, magic: str, line: str, body: str) -> tuple[str, ...]:
         _show_from(shell, error, name)
         raise
     return bound_names(tree)
+
+
+def as_written(line: str) -> str:
+    """The first line of a cell as the user wrote it."""
+    return line.removeprefix(_COMMENT) if line.startswith(tuple(f"{_COMMENT}%%{m}" for m in _MAGICS)) else line
 
 
 def _cell_number(shell: Any) -> int:

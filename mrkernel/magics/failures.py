@@ -11,6 +11,7 @@ from IPython import get_ipython
 
 from mrkernel.errors import TaskFailedError
 from mrkernel.events import Failure, Frame
+from mrkernel.magics.body import as_written
 from mrkernel.magics.view import publish
 from mrkernel.render import failure_html, failure_text
 
@@ -29,10 +30,14 @@ class FailureCard:
         self._failure = error.failure
         self._failures = tuple(failures)
         self._lines = TaskFailedError._render_traceback_(error)
+        self._shown_in = -1
 
     def __call__(self) -> list[str]:
+        """Show the card, and return the lines of the error's own output."""
         shell = get_ipython()
-        if shell is not None and self._failure is not None:
+        # Below %%time and the like IPython renders an error twice.
+        if shell is not None and self._failure is not None and self._shown_in != shell.execution_count:
+            self._shown_in = shell.execution_count
             failure, context = in_cell_terms(shell, self._failure)
             alike = [f for f in self._failures if f.error_type == failure.error_type]
             given: dict[str, Any] = {"more": max(0, len(alike) - 1), "context": context}
@@ -59,4 +64,5 @@ def _source_lines(frame: Frame, *, is_cell: bool) -> list[tuple[int, str]]:
     if not (is_cell and not frame.text) and lines[frame.lineno - 1].strip() != frame.text.strip():
         return []
     first = max(1, frame.lineno - _CONTEXT_LINES)
-    return [(n, lines[n - 1]) for n in range(first, min(len(lines), frame.lineno + _CONTEXT_LINES) + 1)]
+    last = min(len(lines), frame.lineno + _CONTEXT_LINES)
+    return [(n, as_written(lines[n - 1]) if is_cell and n == 1 else lines[n - 1]) for n in range(first, last + 1)]

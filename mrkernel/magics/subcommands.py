@@ -15,6 +15,12 @@ from mrkernel.render import plan_html, plan_text
 
 __all__ = ["SUBCOMMANDS", "run_subcommand", "subcommand_help"]
 
+_EXAMPLES = (
+    "%mr jobs           what has run, and how long it took",
+    "%mr cancel counts  stop the running job that is called counts",
+    "%mr explain        why the last cell was split as it was",
+)
+
 
 def run_subcommand(magics: Any, line: str) -> None:
     """Run ``%mr`` with this line; without words it shows the help."""
@@ -36,8 +42,7 @@ def run_subcommand(magics: Any, line: str) -> None:
 
 def subcommand_help() -> str:
     """The help of ``%mr``, examples first."""
-    lines = ["Look at jobs and the cluster.", "", "Examples", "--------", "%mr jobs", "%mr cancel", "%mr cluster", ""]
-    lines += ["Commands", "--------"]
+    lines = ["Look at jobs and the cluster.", "", "Examples", "--------", *_EXAMPLES, "", "Commands", "--------"]
     return "\n".join([*lines, *(f"{name:9}{text}" for name, (_, text, _) in SUBCOMMANDS.items())])
 
 

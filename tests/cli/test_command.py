@@ -44,7 +44,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def mrkernel(folder):
     def run(*words):
-        command = [sys.executable, "-c", "from mrkernel.cli import main; main()", *words]
+        command = [sys.executable, "-m", "mrkernel", *words]
         paths = os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH")]))
         environment = {**os.environ, "MRKERNEL_WORKERS": "1", "PYTHONPATH": paths}
         return subprocess.run(

@@ -82,8 +82,19 @@ def test_markdown_and_html_read_well(executed):
 
 def test_nbval_accepts_a_notebook_executed_before(executed, folder, tool):
     (folder / "sanitize.cfg").write_text("[seconds]\nregex: \\d+(\\.\\d+)? s\\b\nreplace: TIME\n")
-    done = tool("pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "--nbval", "--nbval-current-env", "--nbval-sanitize-with",
-                "sanitize.cfg", "executed.ipynb")  # fmt: skip
+    done = tool(
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:randomly",
+        "--nbval",
+        "--nbval-current-env",
+        "--nbval-sanitize-with",
+        "sanitize.cfg",
+        "executed.ipynb",
+    )
     assert done.returncode == 0, done.stdout[-3000:]
 
 

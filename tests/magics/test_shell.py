@@ -72,7 +72,7 @@ def test_save_writes_and_refuses_to_replace_before_running(shell, tmp_path):
     shell.user_ns["lines"] = ["a b a"]
     cell(shell, "-i lines --save out.json --no-plot")
     assert (tmp_path / "out.json").read_text().strip().startswith("{")
-    with pytest.raises(OSError, match="out.json"):
+    with pytest.raises(OSError, match=r"out\.json"):
         cell(shell, "-i lines --save out.json --no-plot")
     cell(shell, "-i lines --save out.json --overwrite --no-plot")
 

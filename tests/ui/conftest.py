@@ -96,9 +96,9 @@ class Lab:
 class Notebook:
     """A notebook open in JupyterLab; counts what the page could not load or logged as an error."""
 
-    def __init__(self, browser, lab: Lab, name: str) -> None:
+    def __init__(self, browser, lab: Lab, name: str, height: int = 1500) -> None:
         self.errors: list[str] = []
-        self._context = browser.new_context(viewport={"width": 1100, "height": 1500})
+        self._context = browser.new_context(viewport={"width": 1100, "height": height})
         self.page = self._context.new_page()
         self.page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
         self.page.on("requestfailed", lambda request: self.errors.append(request.url))
@@ -111,6 +111,32 @@ class Notebook:
     def command(self, name: str) -> None:
         """Start a command of JupyterLab without waiting for its end."""
         self.page.evaluate("name => { jupyterapp.commands.execute(name) }", name)
+
+    def run(self, cell: int, *, wait: bool = True) -> None:
+        """Run one cell, to its end unless told otherwise."""
+        self.page.evaluate("n => { jupyterapp.shell.currentWidget.content.activeCellIndex = n }", cell)
+        self.command("notebook:run-cell")
+        # A cell shows a star from the moment it was sent until it ended.
+        self.page.wait_for_function("n => jupyterapp.shell.currentWidget.content.widgets[n].prompt", arg=cell)
+        if wait:
+            self.wait_idle()
+
+    def theme(self, name: str) -> None:
+        """Switch to the ``"Light"`` or ``"Dark"`` theme and wait until its splash is gone."""
+        self.page.evaluate(
+            "theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", f"JupyterLab {name}"
+        )
+        self.page.wait_for_function(
+            "light => document.body.dataset.jpThemeLight === light", arg=str(name == "Light").lower()
+        )
+        self.page.wait_for_selector("#jupyterlab-splash", state="detached")
+
+    def shoot(self, path: Path) -> None:
+        """Screenshots in the light and the dark theme; the theme is light again afterwards, for the server keeps it."""
+        self.page.screenshot(path=path.with_name(f"{path.name}-light.png"))
+        self.theme("Dark")
+        self.page.screenshot(path=path.with_name(f"{path.name}-dark.png"))
+        self.theme("Light")
 
     def wait_idle(self) -> None:
         """Until no cell runs or waits."""
@@ -147,8 +173,8 @@ def chromium():
 def open_notebook(chromium, lab):
     opened = []
 
-    def open_(name: str) -> Notebook:
-        opened.append(Notebook(chromium, lab, name))
+    def open_(name: str, **options: int) -> Notebook:
+        opened.append(Notebook(chromium, lab, name, **options))
         return opened[-1]
 
     yield open_

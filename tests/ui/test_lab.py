@@ -26,13 +26,6 @@ def mapper(line):
     yield first, rest[0]"""
 
 
-def dark(notebook):
-    """Switch to the dark theme and wait until its splash is gone."""
-    notebook.page.evaluate("jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
-    notebook.page.wait_for_function("document.body.dataset.jpThemeLight === 'false'")
-    notebook.page.wait_for_selector("#jupyterlab-splash", state="detached")
-
-
 def test_a_notebook_runs_shows_progress_and_results(lab, open_notebook, shots):
     (lab.folder / "lines.txt").write_text("\n".join(LINES))
     lab.write("words.ipynb", LOAD, COUNT, "counts.num_rows", COUNT.replace("-o counts", "-b -o later"))
@@ -55,9 +48,7 @@ def test_a_notebook_runs_shows_progress_and_results(lab, open_notebook, shots):
     assert output.locator("img").evaluate("image => image.naturalWidth") > 500
     expect(notebook.output(2)).to_contain_text("11")
     expect(notebook.output(3).get_by_text("finished in")).to_be_visible(timeout=30_000)
-    notebook.page.screenshot(path=shots / "done-light.png")
-    dark(notebook)
-    notebook.page.screenshot(path=shots / "done-dark.png")
+    notebook.shoot(shots / "done")
 
 
 def test_a_failing_record_and_an_interrupt_look_right(lab, open_notebook, shots):
@@ -70,12 +61,10 @@ def test_a_failing_record_and_an_interrupt_look_right(lab, open_notebook, shots)
     card = notebook.output(1).get_by_role("group", name="failure")
     expect(card.locator("mark")).to_contain_text("yield first, rest[0]", timeout=30_000)
     notebook.wait_idle()
-    notebook.page.screenshot(path=shots / "failure-light.png")
     notebook.page.evaluate("() => { jupyterapp.shell.currentWidget.content.activeCellIndex = 2 }")
     notebook.command("notebook:run-cell")
     notebook.output(2).get_by_role("progressbar", name="map").wait_for(timeout=30_000)
     notebook.command("notebook:interrupt-kernel")
     expect(notebook.output(2).get_by_text("JobInterruptedError")).to_be_visible(timeout=10_000)
     notebook.wait_idle()
-    dark(notebook)
-    notebook.page.screenshot(path=shots / "failure-dark.png")
+    notebook.shoot(shots / "failure")
