@@ -38,8 +38,10 @@ class Level(IntEnum):
 EQUAL = [
     [0, 0.0, -0.0, False, Decimal(0), Fraction(0), 0j, np.int64(0), np.float64(-0.0)],
     [1, 1.0, True, Decimal("1.00"), Fraction(1), 1 + 0j, np.int8(1), Level.LOW],
-    [-3, -3.0, Decimal(-3)], [0.5, Decimal("0.5"), Fraction(1, 2)], [2**53, float(2**53)], [2**63, float(2**63), Decimal(2**63)],
-    [-(2**63), float(-(2**63))], [10**30, Decimal(10**30)], [1e30, int(1e30), Decimal(1e30)], [NAN, np.float64("nan")],
+    [-3, -3.0, Decimal(-3)], [0.5, Decimal("0.5"), Fraction(1, 2)], [2**53, float(2**53)],
+    [2**63, float(2**63), Decimal(2**63)],
+    [-(2**63), float(-(2**63))], [10**30, Decimal(10**30)], [1e30, int(1e30), Decimal(int(1e30))],
+    [NAN, np.float64("nan")],
     [float("inf"), Decimal("Infinity")], [None], ["a"], [b"a"], [""], [b""],
     [NOON, NOON.astimezone(ZoneInfo("Asia/Kolkata")), NOON.astimezone(dt.timezone(dt.timedelta(hours=3)))],
     [dt.datetime(2024, 10, 27, 2, 30, fold=fold, tzinfo=ZoneInfo("Europe/Berlin")) for fold in (0, 1)],
@@ -95,19 +97,28 @@ def test_hash_does_not_depend_on_pythons_hash_seed():
     seen = set()
     for seed in ("1", "2"):
         environment = {**os.environ, "PYTHONHASHSEED": seed}
-        done = subprocess.run([sys.executable, "-c", PRINT, root], env=environment, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", PRINT, root], env=environment, capture_output=True, text=True, check=True
+        )
         seen.add(done.stdout)
     assert seen == {f"{[hash_one(key) for keys in EQUAL for key in keys]}\n"}
 
 
 def test_partitions_are_about_equally_full():
-    for keys in (list(range(20_000)), [f"w{n}" for n in range(20_000)], [n / 7 for n in range(20_000)], [(n, "x") for n in range(20_000)]):
+    for keys in (
+        list(range(20_000)),
+        [f"w{n}" for n in range(20_000)],
+        [n / 7 for n in range(20_000)],
+        [(n, "x") for n in range(20_000)],
+    ):
         counts = np.bincount(partition_ids(encode_keys(keys), 16, None), minlength=16)
         assert counts.min() > 1_000
         assert counts.max() < 1_500
 
 
-@pytest.mark.parametrize(("n_partitions", "kind"), [(1, np.uint8), (256, np.uint8), (257, np.uint16), (70_000, np.uint32)])
+@pytest.mark.parametrize(
+    ("n_partitions", "kind"), [(1, np.uint8), (256, np.uint8), (257, np.uint16), (70_000, np.uint32)]
+)
 def test_ids_are_as_small_as_their_number_allows(n_partitions, kind):
     ids = partition_ids(encode_keys(list(range(1000))), n_partitions, None)
     assert ids.dtype == kind
@@ -126,5 +137,7 @@ def test_own_partitioner_is_called_once_for_each_key():
 
 
 def test_own_partitioner_must_stay_in_range():
-    with pytest.raises(ValueTypeError, match="the partitioner returned 2 for the key 'a'; it must return an int from 0 to 1"):
+    with pytest.raises(
+        ValueTypeError, match="the partitioner returned 2 for the key 'a'; it must return an int from 0 to 1"
+    ):
         partition_ids(encode_keys(["a"]), 2, lambda key, partitions: 2)

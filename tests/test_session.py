@@ -39,7 +39,7 @@ def test_run_refuses_an_executor_that_does_not_exist():
 
 
 def test_run_refuses_a_setting_that_does_not_exist(inline):
-    with pytest.raises(OptionError, match="there is no setting 'chunksize'(.|\n)*did you mean 'chunk_size'"):
+    with pytest.raises(OptionError, match=r"there is no setting 'chunksize'(.|\n)*did you mean 'chunk_size'"):
         inline(WORDS, ["a"], chunksize=10)
 
 
@@ -80,7 +80,9 @@ def test_save_leaves_nothing_when_the_job_fails(run, tmp_path):
 def test_listeners_hear_each_stage_and_task_in_order(run):
     events = []
     run(WORDS, ["a b", "b c"], chunk_size=1, listeners=[events.append])
-    kinds = [type(event) for event in events if isinstance(event, (JobStarted, StageStarted, StageFinished, JobFinished))]
+    kinds = [
+        type(event) for event in events if isinstance(event, (JobStarted, StageStarted, StageFinished, JobFinished))
+    ]
     assert kinds == [JobStarted, StageStarted, StageFinished, StageStarted, StageFinished, JobFinished]
     started = [(event.stage, event.task, event.attempt) for event in events if isinstance(event, TaskStarted)]
     finished = [(event.stage, event.task, event.attempt) for event in events if isinstance(event, TaskFinished)]
@@ -123,7 +125,7 @@ def test_submit_shows_a_job_as_running_until_it_ends():
     gate = threading.Event()
     handle = mr.submit(WORDS, ["a"], executor="inline", listeners=[lambda event: gate.wait(30)])
     assert (handle.state, handle.done(), handle.wait(0)) == ("running", False, False)
-    with pytest.raises(TimeoutError, match="the job words has not ended after 0.01; it goes on"):
+    with pytest.raises(TimeoutError, match=r"the job words has not ended after 0\.01; it goes on"):
         handle.result(timeout=0.01)
     gate.set()
     assert len(handle.result(timeout=60)) == 1

@@ -44,7 +44,7 @@ def test_module_beside_the_notebook_travels_by_value(run, module):
 def test_module_that_was_edited_gives_the_new_answer_on_the_same_cluster(run, module):
     for factor in (3, 5):
         scale = module("own_edited", f"def scaled(n):\n    return n * {factor}\n")
-        assert dict(run(mr.Job(lambda n: (n, scale.scaled(n))), [1])) == {1: factor}
+        assert dict(run(mr.Job(lambda n: (n, scale.scaled(n))), [1])) == {1: factor}  # noqa: B023  # runs at once
 
 
 def test_function_of_an_own_module_may_be_the_mapper_itself(run, module):
@@ -144,15 +144,33 @@ class Opened(mr.Mapper):
 @pytest.mark.parametrize(
     ("mapper", "name", "kind"),
     [
-        (uses_global, "LOCK", "lock"), (by_default, "lock", "lock"), (Holder(), "connection", "lock"),
-        (closing_over(threading.Lock()), "value", "lock"), (closing_over(n for n in range(3)), "value", "generator"),
-        (Holder().method, "connection", "lock"), (partial(by_default, lock=LOCK), "lock", "lock"),
-        (partial(lambda lock, record: (record, 1), LOCK), "argument 1", "lock"), (Opened, "lock", "lock"),
+        (uses_global, "LOCK", "lock"),
+        (by_default, "lock", "lock"),
+        (Holder(), "connection", "lock"),
+        (closing_over(threading.Lock()), "value", "lock"),
+        (closing_over(n for n in range(3)), "value", "generator"),
+        (Holder().method, "connection", "lock"),
+        (partial(by_default, lock=LOCK), "lock", "lock"),
+        (partial(lambda lock, record: (record, 1), LOCK), "argument 1", "lock"),
+        (Opened, "lock", "lock"),
     ],
-    ids=["global", "default", "attribute", "inner closure", "generator", "method", "partial by name", "partial", "class"],
-)  # fmt: skip
+    ids=[
+        "global",
+        "default",
+        "attribute",
+        "inner closure",
+        "generator",
+        "method",
+        "partial by name",
+        "partial",
+        "class",
+    ],
+)
 def test_variable_that_cannot_travel_is_named(mapper, name, kind):
-    with pytest.raises(NotPicklableError, match=f"the mapper cannot be sent to workers: its variable '{name}' holds a {kind}, which cannot be"):
+    with pytest.raises(
+        NotPicklableError,
+        match=f"the mapper cannot be sent to workers: its variable '{name}' holds a {kind}, which cannot be",
+    ):
         pack_job(mr.Job(mapper, sum))
 
 
@@ -164,14 +182,18 @@ def test_role_of_what_cannot_travel_is_named(role):
         "setup": lambda: lock, "teardown": lambda: lock, "sort_values": lambda value: lock,
     }  # fmt: skip
     options = {"reducer": lambda key, values: 1, role: functions[role]}
-    with pytest.raises(NotPicklableError, match=f"the {role} cannot be sent to workers: its variable 'lock' holds a lock"):
+    with pytest.raises(
+        NotPicklableError, match=f"the {role} cannot be sent to workers: its variable 'lock' holds a lock"
+    ):
         pack_job(mr.Job(lambda record: (record, 1), **options))
 
 
 def test_later_step_that_cannot_travel_is_named():
     lock = threading.Lock()
     job = mr.Job(lambda record: (record, 1), sum).then(mr.Job(lambda key, value: (key, lock)))
-    with pytest.raises(NotPicklableError, match="the mapper cannot be sent to workers: its variable 'lock' holds a lock"):
+    with pytest.raises(
+        NotPicklableError, match="the mapper cannot be sent to workers: its variable 'lock' holds a lock"
+    ):
         pack_job(job)
 
 

@@ -139,7 +139,7 @@ def test_public_names_arrive_when_first_used() -> None:
     """Each name of `mrkernel` resolves in a fresh interpreter, also when it is the first one asked for."""
     for name in mrkernel.__all__:
         getattr(mrkernel, name)
-    code = "import mrkernel as m; lacks = [n for n in reversed(m.__all__) if not hasattr(m, n)]; assert not lacks, lacks"
+    code = "import mrkernel as m; lacks = [n for n in reversed(m.__all__) if not hasattr(m, n)]; assert not lacks"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert set(mrkernel.__all__) <= set(dir(mrkernel))
