@@ -37,10 +37,11 @@ test: $(VENV)/.test $(VENV)/.lint chromium  ## every test, and every notebook co
 	echo "==> exit codes: pytest $$tests, notebooks $$notebooks"; \
 	exit $$(( tests ? tests : notebooks ))
 
-# The cells of a notebook depend on each other, so their order stays. With one worker, files are cut otherwise than with more.
+# The cells of a notebook depend on each other, so their order stays. With one worker, files are cut otherwise than with more; and a
+# slow machine would show the progress of jobs that a quick one does not.
 notebooks: $(VENV)/.test  ## execute every notebook and compare with its saved output
 	$(SAY) "==> notebooks: every cell again, against the output that is saved"
-	@MRKERNEL_WORKERS=2 $(BIN)/pytest -p no:randomly -p no:cacheprovider --nbval --nbval-current-env \
+	@MRKERNEL_WORKERS=2 MRKERNEL_PROGRESS=off $(BIN)/pytest -p no:randomly -p no:cacheprovider --nbval --nbval-current-env \
 		--nbval-sanitize-with notebooks/sanitize.cfg notebooks
 
 lint: $(VENV)/.lint  ## style and layers
