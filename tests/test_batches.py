@@ -14,7 +14,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mrkernel.batches import concat_columns, decode_column, encode_column, kind_of, make_table, python_rows, value_columns
+from mrkernel.batches import (
+    concat_columns,
+    decode_column,
+    encode_column,
+    kind_of,
+    make_table,
+    python_rows,
+    value_columns,
+)
 from tests.engine.reference import told
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -25,7 +33,8 @@ NOON = dt.datetime(2024, 3, 31, 12, 0, 0, 5)
     ("values", "arrow_type"),
     [
         ([1, None, -3], pa.int64()), ([True, False, None], pa.bool_()), ([0.5, float("nan"), -0.0], pa.float64()),
-        (["a", "", None, "ü"], pa.large_string()), ([b"a", b"\x00"], pa.large_binary()), ([None, None], pa.null()), ([], pa.null()),
+        (["a", "", None, "ü"], pa.large_string()), ([b"a", b"\x00"], pa.large_binary()), ([None, None], pa.null()),
+        ([], pa.null()),
         ([NOON, None], pa.timestamp("us")), ([NOON.replace(tzinfo=dt.UTC)], pa.timestamp("us", tz="UTC")),
         ([NOON.replace(tzinfo=BERLIN)], pa.timestamp("us", tz="Europe/Berlin")), ([NOON.date()], pa.date32()),
         ([NOON.time()], pa.time64("us")), ([dt.timedelta(days=-1, microseconds=1)], pa.duration("us")),
@@ -43,13 +52,18 @@ def test_values_of_one_kind_are_an_arrow_column_and_come_back(values, arrow_type
 @pytest.mark.parametrize(
     "values",
     [
-        [1, 2.0], [1, True], [1, "1"], [b"a", "a"], [2**63, 1], [-(2**63) - 1], ["\ud800"], [[1, 2.0]], [[1], [None]], [[[1]]],
-        [(), (1,)], [(1,), (1, 2)], [(1,), ("a", 2)], [{}], [{"a": 1}, {"b": 1}], [{1: 2}], [{"a": 1}, None], [(1,), None],
-        [Decimal("1.5"), Decimal("1.50")], [Decimal("NaN")], [Decimal(10) ** 40], [Fraction(1, 3)], [uuid.UUID(int=1)], [{1, 2}],
+        [1, 2.0], [1, True], [1, "1"], [b"a", "a"], [2**63, 1], [-(2**63) - 1], ["\ud800"], [[1, 2.0]], [[1], [None]],
+        [[[1]]],
+        [(), (1,)], [(1,), (1, 2)], [(1,), ("a", 2)], [{}], [{"a": 1}, {"b": 1}], [{1: 2}], [{"a": 1}, None],
+        [(1,), None],
+        [Decimal("1.5"), Decimal("1.50")], [Decimal("NaN")], [Decimal(10) ** 40], [Fraction(1, 3)], [uuid.UUID(int=1)],
+        [{1, 2}],
         [frozenset()], [NOON, NOON.replace(tzinfo=dt.UTC)], [NOON.replace(tzinfo=dt.UTC), NOON.replace(tzinfo=BERLIN)],
-        [NOON.replace(tzinfo=dt.timezone(dt.timedelta(hours=2)))], [NOON, NOON.date()], [dt.timedelta.max], [1j], [range(3)],
+        [NOON.replace(tzinfo=dt.timezone(dt.timedelta(hours=2)))], [NOON, NOON.date()], [dt.timedelta.max], [1j],
+        [range(3)],
         [NOON.time().replace(tzinfo=dt.UTC)], [NOON.time().replace(fold=1)], [NOON.replace(fold=1)],
-        [dt.datetime(2024, 3, 31, 2, 30, tzinfo=BERLIN)], [dt.datetime(2024, 10, 27, 2, 30, fold=1, tzinfo=BERLIN)], [bytearray(b"a")], [None, (None, None)], [(1, (2, [3]))], [int, str],
+        [dt.datetime(2024, 3, 31, 2, 30, tzinfo=BERLIN)], [dt.datetime(2024, 10, 27, 2, 30, fold=1, tzinfo=BERLIN)],
+        [bytearray(b"a")], [None, (None, None)], [(1, (2, [3]))], [int, str],
     ],
     ids=str,
 )  # fmt: skip
@@ -82,11 +96,16 @@ def test_numpy_scalars_become_python_values():
 def test_column_of_one_kind_may_be_sliced_and_chunked():
     array, field = encode_column([(n, {"a": n}) for n in range(10)])
     assert decode_column(array.slice(3, 2), field) == [(3, {"a": 3}), (4, {"a": 4})]
-    assert decode_column(pa.chunked_array([array.slice(8), array.slice(0, 1)]), field) == [(8, {"a": 8}), (9, {"a": 9}), (0, {"a": 0})]
+    assert decode_column(pa.chunked_array([array.slice(8), array.slice(0, 1)]), field) == [
+        (8, {"a": 8}),
+        (9, {"a": 9}),
+        (0, {"a": 0}),
+    ]
 
 
 values = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.binary(), st.decimals(), st.datetimes(), st.dates(),
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.binary(), st.decimals(), st.datetimes(),
+    st.dates(),
     st.times(), st.timedeltas(), st.uuids(), st.fractions(),
     st.datetimes(timezones=st.sampled_from([dt.UTC, BERLIN, dt.timezone(dt.timedelta(minutes=90))])),
     st.datetimes(dt.datetime(2024, 3, 31, 1), dt.datetime(2024, 3, 31, 4), timezones=st.just(BERLIN)),

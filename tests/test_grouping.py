@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -21,11 +22,14 @@ NAN = float("nan")
 @pytest.mark.parametrize(
     ("keys", "expected"),
     [
-        (["b", "a", None, "b"], [None, "a", "b"]), ([2, 1, 2], [1, 2]), ([0.0, -0.0, NAN, float("nan"), 1.5], [0.0, 1.5, NAN]),
+        (["b", "a", None, "b"], [None, "a", "b"]), ([2, 1, 2], [1, 2]),
+        ([0.0, -0.0, NAN, float("nan"), 1.5], [0.0, 1.5, NAN]),
         ([1, True, 1.0], [1.0]), ([True, 1], [1]), ([False, 0, -0.0, 0.0], [0.0]), ([1, "1", b"1"], [1, "1", b"1"]),
         ([(1, "a"), (True, "a"), (1.0, "b")], [(1, "a"), (1.0, "b")]), ([(NAN, 1), (float("nan"), 1)], [(NAN, 1)]),
-        ([Decimal("NaN"), Decimal("NaN")], [Decimal("NaN")]), ([frozenset({NAN}), frozenset({float("nan")})], [frozenset({NAN})]),
-        ([None, None], [None]), ([], []), ([np.float64("nan"), NAN, "x"], [NAN, "x"]), ([2**70, float(2**70)], [float(2**70)]),
+        ([Decimal("NaN"), Decimal("NaN")], [Decimal("NaN")]),
+        ([frozenset({NAN}), frozenset({float("nan")})], [frozenset({NAN})]),
+        ([None, None], [None]), ([], []), ([np.float64("nan"), NAN, "x"], [NAN, "x"]),
+        ([2**70, float(2**70)], [float(2**70)]),
     ],
     ids=str,
 )  # fmt: skip
@@ -35,7 +39,13 @@ def test_equal_keys_are_one_group_shown_in_the_widest_type(keys, expected):
     assert groups.n_groups == len(expected)
 
 
-scalars = st.one_of(st.none(), st.booleans(), st.integers(-3, 3), st.sampled_from([0.5, -0.0, 1.0, NAN, 2.0**60]), st.text("ab", max_size=2))
+scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 3),
+    st.sampled_from([0.5, -0.0, 1.0, NAN, 2.0**60]),
+    st.text("ab", max_size=2),
+)
 keys = st.lists(st.one_of(scalars, st.tuples(scalars, scalars)), max_size=20)
 
 
@@ -55,7 +65,7 @@ def test_order_and_starts_cut_rows_into_groups(keys):
     groups = group(encode_keys(keys))
     order, starts = groups.order().tolist(), groups.starts().tolist()
     assert sorted(order) == list(range(len(keys)))
-    for code, (start, stop) in enumerate(zip(starts, starts[1:], strict=False)):
+    for code, (start, stop) in enumerate(pairwise(starts)):
         assert order[start:stop] == [row for row, one in enumerate(groups.codes.tolist()) if one == code]
 
 
@@ -76,7 +86,8 @@ def test_many_groups_keep_the_order_of_rows():
 
 
 @pytest.mark.parametrize("array", [
-    pa.array([3, None, 1]), pa.array([0.5, NAN, None, -1.0]), pa.array(["b", None, "a"]), pa.array([Decimal("1.5"), None, Decimal("-2.0")]),
+    pa.array([3, None, 1]), pa.array([0.5, NAN, None, -1.0]), pa.array(["b", None, "a"]),
+    pa.array([Decimal("1.5"), None, Decimal("-2.0")]),
     pa.array([True, None, False]), pa.nulls(3),
 ], ids=lambda array: str(array.type))  # fmt: skip
 def test_sort_order_puts_none_first_and_nan_last(array):
@@ -101,9 +112,14 @@ def test_ordinary_keys_are_canonical_already(key):
     assert told(canonical_key(key)) == told(key)
 
 
-@pytest.mark.parametrize(("key", "kind"), [([1], "list"), ({"a": 1}, "dict"), ({1}, "set"), (("a", [1]), "tuple"), (bytearray(b"a"), "bytearray")])
+@pytest.mark.parametrize(
+    ("key", "kind"),
+    [([1], "list"), ({"a": 1}, "dict"), ({1}, "set"), (("a", [1]), "tuple"), (bytearray(b"a"), "bytearray")],
+)
 def test_key_that_cannot_be_hashed_is_refused(key, kind):
-    with pytest.raises(KeyTypeError, match=f"the key .* is a {kind}, which cannot be hashed: unhashable type(.|\n)*Hint: use a tuple"):
+    with pytest.raises(
+        KeyTypeError, match=f"the key .* is a {kind}, which cannot be hashed: unhashable type(.|\n)*Hint: use a tuple"
+    ):
         check_keys(["fine", key])
 
 

@@ -37,13 +37,15 @@ def test_job_is_called_after_its_functions(job, name):
 
 @pytest.mark.parametrize("role", ["mapper", "reducer", "combiner", "partitioner", "setup", "teardown"])
 def test_function_that_cannot_be_called_is_refused(role):
-    with pytest.raises(JobSpecError, match=f"the {role} is 'count', a str, which cannot be called(.|\n)*Hint: pass the function itself"):
+    with pytest.raises(
+        JobSpecError, match=f"the {role} is 'count', a str, which cannot be called(.|\n)*Hint: pass the function itself"
+    ):
         mr.Job(**{"mapper": mapper, "reducer": reducer, role: "count"})
 
 
 @pytest.mark.parametrize("function", [lambda: None, lambda a, b, c: None])
 def test_mapper_with_the_wrong_arity_is_refused(function):
-    with pytest.raises(JobSpecError, match="it is called with one record(.|\n)*Hint: a mapper is def mapper"):
+    with pytest.raises(JobSpecError, match=r"it is called with one record(.|\n)*Hint: a mapper is def mapper"):
         mr.Job(function, sum)
 
 
@@ -55,7 +57,7 @@ def test_reducer_with_the_wrong_arity_is_refused(role, function):
 
 
 def test_partitioner_with_the_wrong_arity_is_refused():
-    with pytest.raises(JobSpecError, match="the partitioner .*it is called with 2: key and the number of partitions"):
+    with pytest.raises(JobSpecError, match=r"the partitioner .*it is called with 2: key and the number of partitions"):
         mr.Job(mapper, sum, partitioner=lambda key: 0)
 
 
@@ -71,9 +73,9 @@ def test_classes_in_each_others_place_are_refused():
     class Counts(mr.Reducer):
         pass
 
-    with pytest.raises(JobSpecError, match="the mapper Counts is a Reducer(.|\n)*Hint: pass it as reducer="):
+    with pytest.raises(JobSpecError, match=r"the mapper Counts is a Reducer(.|\n)*Hint: pass it as reducer="):
         mr.Job(Counts)
-    with pytest.raises(JobSpecError, match="the reducer Words is a Mapper(.|\n)*Hint: pass it as mapper="):
+    with pytest.raises(JobSpecError, match=r"the reducer Words is a Mapper(.|\n)*Hint: pass it as mapper="):
         mr.Job(mapper, Words)
 
 
@@ -85,7 +87,7 @@ def test_dict_of_reducers_must_hold_aggregates():
 
 
 def test_sort_is_by_key_or_not_at_all():
-    with pytest.raises(JobSpecError, match="sort = 'value' cannot be used(.|\n)*orders the whole result by key"):
+    with pytest.raises(JobSpecError, match=r"sort = 'value' cannot be used(.|\n)*orders the whole result by key"):
         mr.Job(mapper, sum, sort="value")
 
 

@@ -75,7 +75,9 @@ def test_plan_escapes_names_in_html():
 
 
 def step_plan(n_partitions, *, fixed=False):
-    return StepPlan(step=0, source=as_source([]), splits=(), chunk_bytes=1, n_partitions=n_partitions, has_fixed_partitions=fixed)
+    return StepPlan(
+        step=0, source=as_source([]), splits=(), chunk_bytes=1, n_partitions=n_partitions, has_fixed_partitions=fixed
+    )
 
 
 def test_each_fixed_partition_is_a_task():

@@ -6,6 +6,7 @@ import math
 import statistics
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def result(aggregate, pairs, cuts=()):
     """The reduction of pairs in pieces, each combined by itself."""
     reduction = as_reduction(aggregate)
     edges = [0, *sorted(cut % (len(pairs) + 1) for cut in cuts), len(pairs)]
-    pieces = [pairs[start:stop] for start, stop in zip(edges, edges[1:], strict=False) if stop > start]
+    pieces = [pairs[start:stop] for start, stop in pairwise(edges) if stop > start]
     return python_rows(reduction.finish([reduction.combine([table(piece)]) for piece in pieces]))
 
 
@@ -53,8 +54,11 @@ def test_columns_and_accumulators_agree_however_the_pairs_are_cut(aggregate, pai
     assert told(result(aggregate, pairs, cuts)) == told(expected)
 
 
-@pytest.mark.parametrize(("aggregate", "exact"), [(agg.sum, exact_sum), (agg.mean, exact_mean), (agg.var, exact_variance)],
-                         ids=lambda one: getattr(one, "label", ""))  # fmt: skip
+@pytest.mark.parametrize(
+    ("aggregate", "exact"),
+    [(agg.sum, exact_sum), (agg.mean, exact_mean), (agg.var, exact_variance)],
+    ids=lambda one: getattr(one, "label", ""),
+)
 @settings(max_examples=150, deadline=None)
 @given(values=st.lists(floats, min_size=1, max_size=30), cuts=cuts)
 def test_floats_are_rounded_once(aggregate, exact, values, cuts):
@@ -73,23 +77,29 @@ def test_sum_variance_and_median_are_those_of_the_standard_library(values):
 @pytest.mark.parametrize("q", [0, 0.1, 0.25, 0.5, 0.99, 1])
 def test_quantile_is_numpys(q):
     values = np.random.default_rng(3).normal(size=101).tolist()
-    assert result(agg.quantile(q), [("a", value) for value in values])[0][1] == pytest.approx(np.quantile(values, q), rel=1e-12)
+    assert result(agg.quantile(q), [("a", value) for value in values])[0][1] == pytest.approx(
+        np.quantile(values, q), rel=1e-12
+    )
 
 
 @pytest.mark.parametrize(
     ("aggregate", "values", "expected"),
     [
         (agg.sum, [None, None], None), (agg.mean, [None], None), (agg.min, [None], None), (agg.max, [None], None),
-        (agg.var, [1], None), (agg.var(ddof=0), [1], 0.0), (agg.var, [None, 1, 3], 2.0), (agg.std, [1, 3], math.sqrt(2)),
+        (agg.var, [1], None), (agg.var(ddof=0), [1], 0.0), (agg.var, [None, 1, 3], 2.0),
+        (agg.std, [1, 3], math.sqrt(2)),
         (agg.count, [None, 1], 2), (agg.distinct, [None, 1, 1.0, True, NAN, NAN], 2), (agg.set, [None, 1, 1], {1}),
         (agg.first, [None, 1], None), (agg.collect, [None, 1], [None, 1]), (agg.top(2), [None, 1, 3, 2], [3, 2]),
         (agg.quantile(0.5), [None], None), (agg.quantile(0.5), [1, NAN], NAN), (agg.mean, [2**70], float(2**70)),
-        (agg.sum, [INF, 1.0], INF), (agg.sum, [INF, -INF], NAN), (agg.sum, [True, True], 2), (agg.mean, [True, False], 0.5),
-        (agg.sum, [1, 2.5], 3.5), (agg.sum, [2**53, 1.0], float(2**53)), (agg.min, [NAN, 2.0], 2.0), (agg.min, [NAN], NAN),
+        (agg.sum, [INF, 1.0], INF), (agg.sum, [INF, -INF], NAN), (agg.sum, [True, True], 2),
+        (agg.mean, [True, False], 0.5),
+        (agg.sum, [1, 2.5], 3.5), (agg.sum, [2**53, 1.0], float(2**53)), (agg.min, [NAN, 2.0], 2.0),
+        (agg.min, [NAN], NAN),
         (agg.max, ["a", "b"], "b"), (agg.min, [(2, "a"), (1, "b")], (1, "b")), (agg.max, [b"a", None], b"a"),
         (agg.max, [None, 0.0, -0.0], 0.0), (agg.max, [None, -0.0, 0.0], -0.0), (agg.min, [1, True, 1.0], 1),
         (agg.sum, [Fraction(1, 3), Fraction(1, 6)], Fraction(1, 2)), (agg.sum, [Decimal("0.1")] * 3, Decimal("0.3")),
-        (agg.mean, [Decimal(1), Decimal(2)], Decimal("1.5")), (agg.sum, [1j, 1], 1 + 1j), (agg.top(2), ["b", "a", "c"], ["c", "b"]),
+        (agg.mean, [Decimal(1), Decimal(2)], Decimal("1.5")), (agg.sum, [1j, 1], 1 + 1j),
+        (agg.top(2), ["b", "a", "c"], ["c", "b"]),
     ],
     ids=str,
 )  # fmt: skip
@@ -99,7 +109,9 @@ def test_rare_values(aggregate, values, expected, cuts):
     assert told(aggregate.reduce(values)) == told(expected)
 
 
-@pytest.mark.parametrize("aggregate", [agg.sum, agg.mean, agg.var, agg.std, agg.quantile(0.5)], ids=lambda one: one.label)
+@pytest.mark.parametrize(
+    "aggregate", [agg.sum, agg.mean, agg.var, agg.std, agg.quantile(0.5)], ids=lambda one: one.label
+)
 @pytest.mark.parametrize("value", ["x", b"x", [1], (1,)], ids=repr)
 def test_value_that_is_no_number_is_refused(aggregate, value):
     with pytest.raises(ValueTypeError, match=f"{aggregate.label} cannot .*{type(value).__name__}"):
@@ -118,7 +130,14 @@ def test_aggregates_by_name_look_at_one_value():
 
 
 def test_builtins_stand_for_aggregates():
-    for builtin, aggregate in ((sum, agg.sum), (min, agg.min), (max, agg.max), (len, agg.count), (list, agg.collect), (set, agg.set)):
+    for builtin, aggregate in (
+        (sum, agg.sum),
+        (min, agg.min),
+        (max, agg.max),
+        (len, agg.count),
+        (list, agg.collect),
+        (set, agg.set),
+    ):
         assert as_reduction(builtin) == as_reduction(aggregate)
 
 

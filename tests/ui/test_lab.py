@@ -36,7 +36,8 @@ def test_a_notebook_runs_shows_progress_and_results(lab, open_notebook, shots):
     bar.wait_for(timeout=30_000)
     first = int(bar.get_attribute("aria-valuenow"))
     notebook.page.wait_for_function(
-        "first => Number(document.querySelector('.mrkernel [role=progressbar]')?.getAttribute('aria-valuenow') ?? -1) > first",
+        "first => Number(document.querySelector('.mrkernel [role=progressbar]')"
+        "?.getAttribute('aria-valuenow') ?? -1) > first",
         arg=first,
     )
     notebook.page.screenshot(path=shots / "running-light.png")
