@@ -48,9 +48,11 @@ class _Log:
 
     def __init__(self) -> None:
         self._line = ProgressLine(sys.stderr)
+        self._pace = session.Pace()
 
     def update(self, progress: Progress) -> None:
-        self._line.update(progress)
+        if self._pace.is_due():
+            self._line.update(progress)
 
     def finish(self, progress: Progress) -> None:
         self._line.close(progress)

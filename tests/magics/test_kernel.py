@@ -85,7 +85,7 @@ def test_an_interrupt_ends_the_cell_and_nothing_else(kernel, started):
         began = time.monotonic()
         kernel.interrupt()
     ran = kernel.collect(cell)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 2
     assert (ran.status, ran.error["ename"]) == ("error", "JobInterruptedError")
     assert ran.error["traceback"] == [f"JobInterruptedError: {ran.error['evalue']}"]
     assert "endless: interrupted after" in ran.text
@@ -117,6 +117,15 @@ def test_a_failing_record_shows_its_card_and_a_short_error(kernel):
     number = int(kernel.run("get_ipython().execution_count").results[0]["text/plain"]) - 2
     assert f"Cell In[{number}], line 3, in mapper" in ran.text
     assert "record: 5" in ran.text
+
+
+def test_a_failing_cell_below_another_magic_shows_one_card(kernel):
+    ran = kernel.run("%%time\n%%mapreduce -i numbers\ndef mapper(number):\n    yield number, 1 / (number - 5)\n")
+    assert (ran.status, ran.error["ename"]) == ("error", "TaskFailedError")
+    assert [data["text/plain"].split(":")[0] for data in ran.displays] == [
+        "mapreduce",
+        "mapper raised ZeroDivisionError",
+    ]
 
 
 def test_a_wrong_option_is_an_error_of_two_lines(kernel):

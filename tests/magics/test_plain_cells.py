@@ -64,6 +64,14 @@ def test_where_nobody_watches_nothing_comes_and_goes_with_the_machines_speed(ker
     assert (ran.displays, ran.updates, ran.streams) == ([], [], "")
 
 
+def test_where_nobody_watches_a_long_job_leaves_its_summary(kernel):
+    kernel.run("from mrkernel.magics import view; long_s, view._LONG_S = view._LONG_S, 1").succeeded()
+    ran = kernel.run("result = mr.run(SLOW, range(24), chunk_size=100)", is_watched=False).succeeded()
+    kernel.run("view._LONG_S = long_s").succeeded()
+    assert ["slow: finished in" in data["text/plain"] for data in ran.displays] == [True]
+    assert (ran.updates, ran.streams) == ([], "")
+
+
 def test_progress_can_be_switched_off_for_a_call_and_for_the_session(kernel):
     one = kernel.run("result = mr.run(SLOW, range(12), progress=False)").succeeded()
     kernel.run("from mrkernel import config; config.use_session(progress=False)").succeeded()
