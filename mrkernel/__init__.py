@@ -52,8 +52,8 @@ _HOMES = {
 }  # fmt: skip
 _MODULES = ("agg", "cluster", "errors", "events", "testing")
 
-# Ruff does not look into the two for their strings.
-__all__ = ["__version__", "load_ipython_extension", "unload_ipython_extension", *_HOMES, *_MODULES]  # noqa: PLE0604
+_NAMES = ("__version__", "load_ipython_extension", "unload_ipython_extension")
+__all__ = [*_NAMES, *_HOMES, *_MODULES]  # noqa: PLE0604  # a dict's keys are strings as well
 
 
 def __getattr__(name: str) -> Any:

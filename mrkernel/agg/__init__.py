@@ -44,11 +44,11 @@ count = Count()
 mean = Mean()
 var = Var()
 std = Std()
-min = Min()  # noqa: A001
-max = Max()  # noqa: A001
+min = Min()  # noqa: A001  # as sum
+max = Max()  # noqa: A001  # as sum
 first = First()
 collect = Collect()
-set = SetOf()  # noqa: A001
+set = SetOf()  # noqa: A001  # as sum
 distinct = Distinct()
 
 

@@ -48,7 +48,7 @@ def open_stream(path: str, compression: str | None, storage_options: Mapping[str
         raw: Any = _Held(system.open(name, "rb"), system)
     else:
         # Unbuffered: blocks are large already, and another copy costs a fifth of the time.
-        raw = open(path, "rb", buffering=0)  # noqa: SIM115 - the caller closes it
+        raw = open(path, "rb", buffering=0)  # noqa: SIM115  # the caller closes it
     return raw if compression is None else pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), compression)
 
 

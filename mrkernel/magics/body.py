@@ -79,8 +79,9 @@ def _show_from(shell: Any, error: Exception, filename: str) -> None:
         found = found.tb_next
     if found is None or hasattr(error, "_render_traceback_"):
         return
+    shown: Any = error
     try:
-        error._render_traceback_ = MethodType(_Rendering(shell, found), error)  # type: ignore[attr-defined]
+        shown._render_traceback_ = MethodType(_Rendering(shell, found), error)
     except AttributeError:
         # An exception with __slots__ shows IPython's full traceback.
         return

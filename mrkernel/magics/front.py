@@ -22,4 +22,4 @@ def open_display() -> JobView | None:
 
 def attach_card(error: TaskFailedError, failures: Sequence[Failure]) -> None:
     """Let the error show its card where it reaches the notebook; a cell that catches it stays as it is."""
-    error._render_traceback_ = FailureCard(error, failures)  # type: ignore[method-assign]
+    error._render_traceback_ = FailureCard(error, failures)  # type: ignore[method-assign]  # for this error alone

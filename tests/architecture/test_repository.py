@@ -11,6 +11,8 @@ MAX_BYTES = 2_000_000
 
 # A path of one machine is wrong on every other one; a registry is the reader's own choice.
 ABSOLUTE_PATH = re.compile(r"(?<![\w.~}])/(work|farm|root|home|Users|tmp)/(?!jovyan\b)[\w.-]")
+# What a linter or the type checker is told to overlook is named, and a reason follows.
+OVERLOOKED = re.compile(r"# (?:noqa|type: ignore)\b(?!(?:: [A-Z0-9, ]+|\[[a-z, -]+\])  # \S)")
 REGISTRY = re.compile(r"files\.pythonhosted|pypi\.org/simple|registry\.npmjs|registry\.yarnpkg|deb\.debian\.org")
 
 
@@ -38,6 +40,10 @@ def test_no_file_names_a_path_of_one_machine() -> None:
 
 def test_no_file_names_a_package_registry() -> None:
     assert _matches(REGISTRY) == []
+
+
+def test_what_checkers_overlook_has_a_reason() -> None:
+    assert [line for line in _matches(OVERLOOKED) if line.split(":")[0].endswith(".py")] == []
 
 
 def test_no_file_is_large() -> None:

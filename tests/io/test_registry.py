@@ -69,7 +69,7 @@ def test_records_of_an_iterable_arrive_as_given(records: list[object], tmp_path:
 
 def test_class_of_a_notebook_cell_survives_localizing(tmp_path: Path) -> None:
     namespace: dict[str, type] = {}
-    exec("class Point:\n    x = 7", {"__name__": "__main__"}, namespace)  # noqa: S102 - as a cell does
+    exec("class Point:\n    x = 7", {"__name__": "__main__"}, namespace)  # noqa: S102  # as a cell does
     source = io.as_source([namespace["Point"]()]).localized(str(tmp_path))
     assert read_all(source, 10)[0].x == 7
 
