@@ -70,7 +70,7 @@ class Settings:
     plot: bool = True
     progress: bool = True
 
-    def with_values(self, *, origin: str = "call", **values: Any) -> Settings:
+    def with_values(self, *, origin: str = "", **values: Any) -> Settings:
         """A copy with some settings replaced; strings are parsed, None means "not given".
 
         Raises
@@ -83,17 +83,18 @@ class Settings:
         >>> Settings().with_values(chunk_size="16 MiB").chunk_size
         16777216
         """
+        where = f"{origin}: " if origin else ""
         parsed = {}
         for name, value in values.items():
             if name not in _PARSERS:
                 close = get_close_matches(name, _PARSERS, n=1)
                 hint = f"did you mean {close[0]!r}?" if close else f"settings are {', '.join(_PARSERS)}"
-                raise OptionError(f"{origin}: there is no setting {name!r}", hint=hint)
+                raise OptionError(f"{where}there is no setting {name!r}", hint=hint)
             if value is not None:
                 try:
                     parsed[name] = _PARSERS[name](value)
                 except ValueError as error:
-                    raise OptionError(f"{origin}: {name} = {value!r} cannot be used: {error}") from None
+                    raise OptionError(f"{where}{name} = {value!r} cannot be used: {error}") from None
         return dataclasses.replace(self, **parsed)
 
 
@@ -236,4 +237,4 @@ def settings(**call: Any) -> Settings:
     result = result.with_values(origin=str(file), **table)
     environment = {name: os.environ.get(f"MRKERNEL_{name.upper()}") for name in _PARSERS}
     result = result.with_values(origin="environment", **environment)
-    return result.with_values(origin="session", **_session).with_values(origin="call", **call)
+    return result.with_values(origin="session", **_session).with_values(**call)

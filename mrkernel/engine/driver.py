@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mrkernel.engine.executor import AttemptLost, AttemptProgressed, AttemptStarted, Executor, Message, TaskCall
+from mrkernel.engine.joining import joined_in_key_order
 from mrkernel.engine.ranges import key_ranges
 from mrkernel.engine.shuffle import LostRunError, Run
 from mrkernel.engine.stages import Stage, in_order, partition_rows, stage_finished, stage_name
@@ -114,7 +115,7 @@ class Driver:
         state, error = "failed", None
         self._emit(JobStarted(job_id=self._job_id, name=self._plan.job.name, stages=tuple(self._stage_names())))
         try:
-            parts = self._executor.bring(self._run_steps())
+            parts = self._ordered(self._executor.bring(self._run_steps()))
             state = "finished"
             return Outcome(parts=parts, counters=self._counters)
         except JobCancelledError:
@@ -130,6 +131,11 @@ class Driver:
             self._emit(
                 JobFinished(job_id=self._job_id, state=state, seconds=seconds, counters=self._counters, error=error)
             )
+
+    def _ordered(self, parts: list[Run]) -> list[Run]:
+        last, settings = self._plan.job, self._plan.settings
+        is_by_hash = last.reducer is not None and last.sort is None and last.partitioner is None
+        return joined_in_key_order(parts) if is_by_hash and settings.reducers is None else parts
 
     def _stage_names(self) -> Iterator[str]:
         for number, step in enumerate(self._plan.job.steps):

@@ -146,6 +146,14 @@ class Result:
             for batch in table.to_batches():
                 yield from pairs(batch)
 
+    def __contains__(self, key: object) -> bool:
+        """Whether a row has this key; reads the result once, as ``result[key]`` does."""
+        try:
+            self[key]
+        except KeyError:
+            return False
+        return True
+
     def keys(self) -> list[Any]:
         """The keys, in order: what makes ``dict(result)`` work."""
         return [key for key, _ in self]
@@ -261,7 +269,7 @@ def write_to(sink: Any, result: Result) -> list[str]:
     try:
         parts = []
         schemas = {_signature(one) for one in result._tables()}  # noqa: SLF001  # the class's own writer
-        tables = result._tables() if len(schemas) <= 1 else iter([result.to_arrow()])  # noqa: SLF001
+        tables = result._tables() if len(schemas) <= 1 else iter([result.to_arrow()])  # noqa: SLF001  # as above
         for index, one in enumerate(tables):
             parts.append(sink.write_part(index, one.schema, iter(one.to_batches(max_chunksize=1 << 16))))
         if not parts:

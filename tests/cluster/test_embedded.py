@@ -172,7 +172,7 @@ def test_default_uses_the_embedded_cluster(cluster: Cluster) -> None:
 
 
 def test_embedded_refuses_values_it_cannot_use() -> None:
-    with pytest.raises(OptionError, match="call: memory_limit = 'a lot' cannot be used"):
+    with pytest.raises(OptionError, match="memory_limit = 'a lot' cannot be used"):
         embedded(memory_limit="a lot")
     with pytest.raises(
         OptionError, match=r"memory_limit = 10\.5 MB is too little for a worker.*\nHint: give at least 150"

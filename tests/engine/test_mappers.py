@@ -321,7 +321,7 @@ def test_batch_mapper_that_returns_no_batch_says_what_it_returned(inline):
     def mapper(frame: pd.DataFrame):
         return frame["n"].sum()
 
-    with pytest.raises(TaskFailedError, match=r"the batch mapper returned (np.int64\(6\)|6), a int64"):
+    with pytest.raises(TaskFailedError, match=r"the batch mapper returned (np.int64\(6\)|6), of type int64"):
         inline(mr.Job(mapper, sum), FRAME)
 
 

@@ -162,10 +162,10 @@ def test_error_without_a_text_reads_well(failing):
 @pytest.mark.parametrize(
     ("item", "what"),
     [
-        ("ab", "'ab', a str"), (["a", 1], r"\['a', 1\], a list"), (("a",), r"\('a',\), a tuple of 1"),
-        (("a", 1, 2), r"\('a', 1, 2\), a tuple of 3"), ((), r"\(\), a tuple of 0"), (7, "7, a int"),
-        (None, "None, a NoneType"), (b"ab", "b'ab', a bytes"), ({"a": 1, "b": 2}, r"\{'a': 1, 'b': 2\}, a dict"),
-        ({1, 2}, r"\{1, 2\}, a set"),
+        ("ab", "'ab', of type str"), (["a", 1], r"\['a', 1\], of type list"), (("a",), r"\('a',\), a tuple of 1"),
+        (("a", 1, 2), r"\('a', 1, 2\), a tuple of 3"), ((), r"\(\), a tuple of 0"), (7, "7, of type int"),
+        (None, "None, of type NoneType"), (b"ab", "b'ab', of type bytes"), ({"a": 1, "b": 2}, r"\{'a': 1, 'b': 2\}, of type dict"),
+        ({1, 2}, r"\{1, 2\}, of type set"),
     ],
     ids=repr,
 )  # fmt: skip
@@ -192,7 +192,7 @@ def test_returned_output_that_holds_no_pairs_is_refused(inline, output):
 
 
 def test_tuple_of_three_returned_is_no_pair(inline):
-    with pytest.raises(TaskFailedError, match=r"the mapper gave 'a', a str, where a .key, value. pair belongs"):
+    with pytest.raises(TaskFailedError, match=r"the mapper gave 'a', of type str, where a .key, value. pair belongs"):
         inline(mr.Job(lambda record: (record, 1, 2), sum), ["a"])
 
 

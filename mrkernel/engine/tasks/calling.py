@@ -88,7 +88,7 @@ def _returned(output: Any) -> Iterable[Any]:
 
 def not_a_pair(role: str, item: Any) -> ValueTypeError:
     """The error for something that should have been a (key, value) pair."""
-    what = f"a tuple of {len(item)}" if isinstance(item, tuple) else f"a {type(item).__name__}"
+    what = f"a tuple of {len(item)}" if isinstance(item, tuple) else f"of type {type(item).__name__}"
     return ValueTypeError(
         f"the {role} gave {short_repr(item, 60)}, {what}, where a (key, value) pair belongs",
         hint="yield pairs, such as: yield word, 1",
@@ -134,7 +134,7 @@ def _as_table(item: Any) -> pa.Table:
     if package == "polars" and type(item).__name__ == "DataFrame":
         return item.to_arrow()
     raise ValueTypeError(
-        f"the batch mapper returned {short_repr(item, 60)}, a {type(item).__name__}",
+        f"the batch mapper returned {short_repr(item, 60)}, of type {type(item).__name__}",
         hint="return a RecordBatch, a Table or a DataFrame whose first column is the key",
     )
 
