@@ -164,7 +164,8 @@ def test_error_without_a_text_reads_well(failing):
     [
         ("ab", "'ab', of type str"), (["a", 1], r"\['a', 1\], of type list"), (("a",), r"\('a',\), a tuple of 1"),
         (("a", 1, 2), r"\('a', 1, 2\), a tuple of 3"), ((), r"\(\), a tuple of 0"), (7, "7, of type int"),
-        (None, "None, of type NoneType"), (b"ab", "b'ab', of type bytes"), ({"a": 1, "b": 2}, r"\{'a': 1, 'b': 2\}, of type dict"),
+        (None, "None, of type NoneType"), (b"ab", "b'ab', of type bytes"),
+        ({"a": 1, "b": 2}, r"\{'a': 1, 'b': 2\}, of type dict"),
         ({1, 2}, r"\{1, 2\}, of type set"),
     ],
     ids=repr,
