@@ -273,15 +273,17 @@ class Driver:
             self._executor.start(calls)
 
     def _handle(self, message: Message, stage: Stage, maps: Stage | None) -> None:
+        # While reduce tasks wait, map tasks whose files were lost run again and may fail or be lost themselves.
+        owner = maps if maps is not None and message.stage == maps.name else stage
         if isinstance(message, AttemptStarted):
             self._on_started(message, stage)
         elif isinstance(message, AttemptProgressed):
             self._emit(TaskProgressed(job_id=self._job_id, stage=message.stage, task=message.task,
                                       records=message.records, input_bytes=message.n_bytes))  # fmt: skip
         elif isinstance(message, AttemptLost):
-            self._on_lost(message, stage)
+            self._on_lost(message, owner)
         elif message.failure is not None:
-            self._on_failure(message.failure, message, stage)
+            self._on_failure(message.failure, message, owner)
         elif message.lost:
             if maps is None:
                 raise LostRunError(message.lost)

@@ -267,6 +267,23 @@ def test_deleted_merged_files_run_the_step_again_and_count_once(run, roots):
     assert "merged files were lost; the step runs again" in result.report.notes
 
 
+def test_map_task_that_fails_when_it_runs_again_is_tried_once_more(run, roots, tmp_path):
+    log = Removing(roots, "map", "map-00002-*.arrow")
+
+    def read(number):
+        # The first read goes well; the one after the loss does not.
+        if number == 2 and not is_first(tmp_path / "read") and is_first(tmp_path / "failed"):
+            raise OSError("the network was away")
+        yield from [number] * 10
+
+    result = run(mr.Job(lambda n: (n % 2, n), sum), mr.custom(lambda: [0, 1, 2, 3], read), reducers=3, listeners=[log])
+    assert dict(result) == {0: 20, 1: 40}
+    assert [retry for retry in log.retried() if retry[0] == "map"] == [
+        ("map", 2, 2, "shuffle file lost"),
+        ("map", 2, 3, "OSError: the network was away"),
+    ]
+
+
 # -- a read fails ----------------------------------------------------------------------------------------------------
 
 
