@@ -164,13 +164,16 @@ def _local_entry(path: str) -> Entry:
     )
 
 
-def _walk(folder: str) -> Iterable[str]:
+def _walk(folder: str, above: frozenset[str] = frozenset()) -> Iterable[str]:
+    # A link to a folder that holds it would otherwise give each file dozens of times.
+    above |= {os.path.realpath(folder)}
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith((".", "_")):
                 continue
             if entry.is_dir():
-                yield from _walk(entry.path)
+                if os.path.realpath(entry.path) not in above:
+                    yield from _walk(entry.path, above)
             elif entry.is_file():
                 yield entry.path
 

@@ -43,6 +43,15 @@ def test_location_stands_for_its_files_in_order(folder: Path, location: str, sho
     assert all(entry.size == 4 for entry in entries)
 
 
+def test_folder_with_a_link_to_itself_gives_each_file_once(folder: Path) -> None:
+    (folder / "books/in/again").symlink_to(folder / "books")
+    (folder / "books/other").symlink_to(folder / "empty")
+    (folder / "empty/d.txt").write_text("text")
+    assert [entry.shown for entry in expand("books")] == [
+        "books/a.txt", "books/b.txt", "books/in/c.txt", "books/other/d.txt",
+    ]  # fmt: skip
+
+
 def test_file_url_is_a_local_path(folder: Path) -> None:
     assert [entry.path for entry in expand(f"file://{folder}/books/a.txt")] == [str(folder / "books/a.txt")]
 
