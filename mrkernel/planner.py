@@ -104,8 +104,9 @@ def make_plan(job: Job, source: Source, settings: Settings, n_workers: int) -> P
         raise JobSpecError(f"the job has no mapper, and {source.name} holds lines, not (key, value) pairs",
                            hint="define mapper(record) that yields pairs")  # fmt: skip
     if first.takes_pairs and first.mapper is not None and not source.is_keyed and source.record_name == "line":
+        name = getattr(first.mapper, "__name__", "function")
         raise JobSpecError(
-            f"the mapper {first.mapper.__name__} takes 2 arguments, and {source.name} holds lines",
+            f"the mapper {name} takes 2 arguments, and {source.name} holds lines",
             hint="write it as def mapper(record): two parameters are for the pairs of an earlier step or Result",
         )
     return Plan(job=job, first=plan_step(first, 0, source, settings, n_workers), settings=settings, n_workers=n_workers)

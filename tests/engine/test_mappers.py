@@ -191,6 +191,12 @@ def test_mapper_of_two_parameters_over_lines_is_refused_before_anything_runs(inl
         inline(mr.Job(count, sum), tmp_path / "a.txt")
 
 
+def test_refused_mapper_without_a_name_is_still_refused_in_words(inline, tmp_path):
+    (tmp_path / "a.txt").write_text("a\n")
+    with pytest.raises(JobSpecError, match=r"the mapper function takes 2 arguments, and .* holds lines"):
+        inline(mr.Job(partial(count), sum), tmp_path / "a.txt")
+
+
 def count(key, value):
     yield key, value
 
