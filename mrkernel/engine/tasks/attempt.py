@@ -83,8 +83,8 @@ class ReduceCall(Call):
     ----------
     partitions
         Partition numbers, each reduced by itself; empty means all rows of all partitions as one.
-    bounds
-        For a globally sorted result: a table of two keys, the range's ends (None where open), instead of partitions.
+    lower, upper
+        For a globally sorted result, instead of partitions: tables of one key, the range's ends (None where open).
     """
 
     runs: tuple[Run, ...]
