@@ -10,7 +10,8 @@ from typing import Any
 
 from mrkernel.engine.tasks.attempt import AttemptCancelled, MapCall, Progress, Runtime
 from mrkernel.engine.tasks.calling import batch_outputs, bound, map_pairs, not_a_pair
-from mrkernel.engine.tasks.collecting import PartCollector, RunCollector
+from mrkernel.engine.tasks.collecting import RunCollector
+from mrkernel.engine.tasks.parts import PartCollector
 from mrkernel.errors import KeyTypeError, MrkernelError, ValueTypeError
 from mrkernel.grouping import check_keys
 from mrkernel.io import RecordBlock, Source, Split

@@ -1,0 +1,77 @@
+"""What a map-only task does with its pairs: parts of the result, in input order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+
+from mrkernel.batches import encode_column, make_table, value_columns
+from mrkernel.engine.shuffle import Run, new_path, write_batches
+from mrkernel.grouping import encode_keys
+from mrkernel.job import Job
+
+__all__ = ["PartCollector"]
+
+_PAIRS = 1 << 16
+_PART_BYTES = 64 << 20
+
+
+class PartCollector:
+    """Pairs of a map-only job: parts of the result, in input order; a new part wherever the column types change."""
+
+    def __init__(self, step: Job, *, task: int, worker: str, folder: str) -> None:
+        self._step, self._task, self._worker, self._folder = step, task, worker, folder
+        self._keys: list[Any] = []
+        self._values: list[Any] = []
+        self._tables: list[pa.Table] = []
+        self.runs: list[Run] = []
+        self.n_pairs = 0
+        self.notes: list[str] = []
+
+    def add(self, keys: list[Any], values: list[Any]) -> None:
+        """Take some pairs, in order."""
+        self.n_pairs += len(keys)
+        self._keys += keys
+        self._values += values
+        if len(self._keys) >= _PAIRS:
+            self._flush()
+
+    def count(self, pairs: list[tuple[Any, Any]]) -> bool:
+        """Nothing is combined here."""
+        return False
+
+    def stream(self, pairs: Iterator[Any]) -> None:
+        """Nothing is combined here."""
+
+    def add_table(self, table: pa.Table) -> None:
+        """Take a batch mapper's table; its columns are the result's."""
+        self.n_pairs += table.num_rows
+        self._append(table)
+
+    def finish(self) -> list[Run]:
+        """Write what is left and return all parts."""
+        self._flush()
+        self._write()
+        return self.runs
+
+    def _flush(self) -> None:
+        if self._keys:
+            value = encode_column(self._values, "value")
+            self._append(make_table([encode_keys(self._keys), *value_columns(value)]))
+            self._keys, self._values = [], []
+
+    def _append(self, table: pa.Table) -> None:
+        if self._tables and self._tables[0].schema != table.schema:
+            self._write()
+        self._tables.append(table)
+        if sum(one.nbytes for one in self._tables) > _PART_BYTES:
+            self._write()
+
+    def _write(self) -> None:
+        if self._tables:
+            path = new_path(self._folder, f"part-{self._task:05d}")
+            rows, n_bytes = write_batches(iter(self._tables), path)
+            self.runs.append(Run(task=self._task, path=path, worker=self._worker, rows=(rows,), n_bytes=n_bytes))
+            self._tables = []
