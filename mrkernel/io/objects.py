@@ -11,6 +11,7 @@ import pyarrow as pa
 from mrkernel.batches import decode_column
 from mrkernel.errors import SourceReadError
 from mrkernel.io.base import RecordBlock, Split
+from mrkernel.io.schemas import outside_schema
 
 __all__ = ["BLOCK_RECORDS", "FIRST_RECORDS", "batch_of", "dict_rows", "row_blocks", "row_splits", "schema_of"]
 
@@ -73,7 +74,9 @@ def dict_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
 def row_blocks(batches: Iterable[pa.RecordBatch]) -> Iterator[RecordBlock]:
     """Rows of batches as dicts, some thousand at a time; ``first`` counts rows from 0."""
     first = 0
-    for whole in batches:
+    for outside in batches:
+        # A source of the user's own may hand on batches of a foreign file, whose marks must not be believed.
+        whole = pa.RecordBatch.from_arrays(outside.columns, schema=outside_schema(outside.schema))
         for start in range(0, whole.num_rows, BLOCK_RECORDS):
             batch = whole.slice(start, BLOCK_RECORDS)
             yield RecordBlock(dict_rows(batch), first, batch.nbytes)
