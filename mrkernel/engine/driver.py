@@ -363,6 +363,10 @@ class Driver:
         for task in report.lost:
             # Another reduce task may have said so before, and the new files may be there already.
             if task in maps.reports and sought.issuperset(run.path for run in maps.reports[task].runs):
+                if maps.calls[task].attempt >= self._plan.settings.attempts:
+                    raise ClusterError(f"the job {self._plan.job.name} lost the shuffle file of its {maps.name} task "
+                                       f"{task} {maps.calls[task].attempt} times",
+                                       hint="see whether something cleans the scratch folder")  # fmt: skip
                 del maps.reports[task]
                 self._again(maps.calls[task], maps, "shuffle file lost")
 

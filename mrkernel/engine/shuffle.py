@@ -33,6 +33,8 @@ __all__ = [
 # get_batch() on less aligned buffers makes Acero warn and copy.
 _OPTIONS = ipc.IpcWriteOptions(allow_64bit=True)
 _ROWS_PER_BATCH = 1 << 16
+# A memory map holds its file open, and a process may have 1,024 by default: of more runs each is read and closed.
+_MOST_OPEN = 500
 _LEAST_FETCHED, _MOST_FETCHED = 1 << 20, 8 << 20
 
 # (worker's address, path, start, length) -> bytes from a file on that worker's machine; OSError if it is gone.
@@ -104,10 +106,10 @@ def write_run(
     return Run(task=task, path=path, worker=worker, rows=tuple(counts.tolist()), n_bytes=os.path.getsize(path))
 
 
-def _open(run: Run, fetch: Fetch | None) -> ipc.RecordBatchFileReader:
+def _open(run: Run, fetch: Fetch | None, *, is_mapped: bool = True) -> ipc.RecordBatchFileReader:
     try:
         if fetch is None or os.path.exists(run.path):
-            return ipc.open_file(pa.memory_map(run.path))
+            return ipc.open_file(pa.memory_map(run.path) if is_mapped else pa.OSFile(run.path))
         return ipc.open_file(pa.PythonFile(RemoteFile(run.worker, run.path, run.n_bytes, fetch), mode="r"))
     except (OSError, pa.ArrowInvalid):
         raise LostRunError((run.task,)) from None
@@ -126,11 +128,12 @@ def _open_all(runs: Sequence[Run], fetch: Fetch | None) -> list[ipc.RecordBatchF
 
 
 class RunReaders:
-    """Open runs, so that a task that walks many partitions opens each file once."""
+    """Open runs, so that a task that walks many partitions opens each file once, unless they are too many."""
 
     def __init__(self, runs: Sequence[Run], fetch: Fetch | None = None) -> None:
         self._runs = [run for run in runs if run.n_rows]
-        self._readers = _open_all(self._runs, fetch)
+        self._fetch = fetch
+        self._readers = _open_all(self._runs, fetch) if len(self._runs) <= _MOST_OPEN else None
 
     def partition(self, number: int) -> list[pa.Table]:
         """The tables of one partition, in the order of the runs.
@@ -141,8 +144,9 @@ class RunReaders:
             Naming the map task whose file is gone.
         """
         tables = []
-        for run, reader in zip(self._runs, self._readers, strict=True):
+        for index, run in enumerate(self._runs):
             if run.rows[number]:
+                reader = self._readers[index] if self._readers else _open(run, self._fetch, is_mapped=False)
                 batch = sum(1 for count in run.rows[:number] if count)
                 tables.append(_read(run, partial(reader.get_batch, batch)))
         return tables
@@ -154,9 +158,11 @@ def read_all(runs: Sequence[Run], fetch: Fetch | None = None) -> list[pa.Table]:
     Raises
     ------
     LostRunError
-        Naming every map task whose file is gone.
+        Naming the map tasks whose files are gone.
     """
     kept = [run for run in runs if run.n_rows]
+    if len(kept) > _MOST_OPEN:
+        return [_read(run, _open(run, fetch, is_mapped=False).read_all) for run in kept]
     return [_read(run, reader.read_all) for run, reader in zip(kept, _open_all(kept, fetch), strict=True)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import signal
 from collections import Counter
 from itertools import pairwise
@@ -12,8 +13,8 @@ from pathlib import Path
 import pytest
 
 import mrkernel as mr
-from mrkernel.errors import TaskFailedError
-from mrkernel.events import StageFinished, TaskFailed, TaskFinished
+from mrkernel.errors import ClusterError, TaskFailedError
+from mrkernel.events import StageFinished, TaskFailed, TaskFinished, TaskRetried
 from tests.engine.marks import Log, die_once, is_first, wait_until
 
 RECORDS = [f"{word} {n % 5}" for n, word in enumerate("the quick brown fox jumps over the lazy dog again".split() * 2)]
@@ -282,6 +283,29 @@ def test_map_task_that_fails_when_it_runs_again_is_tried_once_more(run, roots, t
         ("map", 2, 2, "shuffle file lost"),
         ("map", 2, 3, "OSError: the network was away"),
     ]
+
+
+def test_shuffle_file_that_is_lost_again_and_again_fails_the_job(run, roots):
+    def clean(event):
+        if isinstance(event, (StageFinished, TaskRetried)):
+            for root in roots:
+                for path in Path(root).rglob("map-00002-*"):
+                    path.unlink()
+
+    with pytest.raises(ClusterError, match=r"lost the shuffle file of its map task 2 3 times\nHint: see whether"):
+        run(mr.Job(words, sum), in_splits(), reducers=3, attempts=3, listeners=[clean])
+
+
+@pytest.mark.parametrize("options", [{}, {"reducers": 2}], ids=["all", "partitions"])
+def test_more_runs_than_files_may_be_open_are_reduced(inline, options):
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (600, limits[1]))
+    try:
+        job = mr.Job(lambda n: (n % 3, n), lambda key, values: sum(values))
+        result = inline(job, mr.custom(lambda: range(620), lambda n: [n]), attempts=2, **options)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert dict(result) == {key: sum(range(key, 620, 3)) for key in range(3)}
 
 
 # -- a read fails ----------------------------------------------------------------------------------------------------
