@@ -87,7 +87,7 @@ def _zero(kind: pa.DataType) -> pa.Scalar:
 
 
 def _raw(kind: pa.DataType) -> pa.DataType:
-    return pa.int32() if pa.types.is_date32(kind) else pa.int64()
+    return pa.int32() if pa.types.is_date32(kind) or pa.types.is_time32(kind) else pa.int64()
 
 
 def _hash_plain(array: pa.Array) -> np.ndarray:

@@ -13,6 +13,7 @@ from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -141,3 +142,10 @@ def test_own_partitioner_must_stay_in_range():
         ValueTypeError, match="the partitioner returned 2 for the key 'a'; it must return an int from 0 to 1"
     ):
         partition_ids(encode_keys(["a"]), 2, lambda key, partitions: 2)
+
+
+@pytest.mark.parametrize("unit", ["s", "ms"])
+def test_missing_time_of_32_bits_hashes_as_none(unit):
+    column = pa.array([1, None], pa.time32(unit))
+    hashes = hash_keys((column, pa.field("key", column.type)))
+    assert hashes[1] == hash_keys(encode_keys([None]))[0] != hashes[0]
