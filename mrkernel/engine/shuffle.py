@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import resource
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -33,8 +34,8 @@ __all__ = [
 # get_batch() on less aligned buffers makes Acero warn and copy.
 _OPTIONS = ipc.IpcWriteOptions(allow_64bit=True)
 _ROWS_PER_BATCH = 1 << 16
-# A memory map holds its file open, and a process may have 1,024 by default: of more runs each is read and closed.
-_MOST_OPEN = 500
+# Linux lets a process have 65,530 memory maps.
+_MOST_MAPPED = 30_000
 _LEAST_FETCHED, _MOST_FETCHED = 1 << 20, 8 << 20
 
 # (worker's address, path, start, length) -> bytes from a file on that worker's machine; OSError if it is gone.
@@ -115,6 +116,12 @@ def _open(run: Run, fetch: Fetch | None, *, is_mapped: bool = True) -> ipc.Recor
         raise LostRunError((run.task,)) from None
 
 
+def _most_open() -> int:
+    """How many runs may be open at once, half of what the process may open; of more, each is read and closed."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return _MOST_MAPPED if limit == resource.RLIM_INFINITY else min(_MOST_MAPPED, limit // 2)
+
+
 def _open_all(runs: Sequence[Run], fetch: Fetch | None) -> list[ipc.RecordBatchFileReader]:
     readers, lost = [], []
     for run in runs:
@@ -133,7 +140,7 @@ class RunReaders:
     def __init__(self, runs: Sequence[Run], fetch: Fetch | None = None) -> None:
         self._runs = [run for run in runs if run.n_rows]
         self._fetch = fetch
-        self._readers = _open_all(self._runs, fetch) if len(self._runs) <= _MOST_OPEN else None
+        self._readers = _open_all(self._runs, fetch) if len(self._runs) <= _most_open() else None
 
     def partition(self, number: int) -> list[pa.Table]:
         """The tables of one partition, in the order of the runs.
@@ -161,7 +168,7 @@ def read_all(runs: Sequence[Run], fetch: Fetch | None = None) -> list[pa.Table]:
         Naming the map tasks whose files are gone.
     """
     kept = [run for run in runs if run.n_rows]
-    if len(kept) > _MOST_OPEN:
+    if len(kept) > _most_open():
         return [_read(run, _open(run, fetch, is_mapped=False).read_all) for run in kept]
     return [_read(run, reader.read_all) for run, reader in zip(kept, _open_all(kept, fetch), strict=True)]
 
