@@ -19,6 +19,8 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mrkernel.errors import ValueTypeError
+
 __all__ = [
     "KIND",
     "Column",
@@ -296,8 +298,24 @@ def python_rows(table: pa.Table | pa.RecordBatch) -> list[tuple[Any, ...]]:
 
 
 def value_columns(column: Column) -> list[Column]:
-    """The columns a value becomes in a result: the fields of a dict, else the value itself."""
+    """The columns a value becomes in a result: the fields of a dict, else the value itself.
+
+    A dict whose only field is called ``value`` stays one, as its column could not be told from a plain value's.
+
+    Raises
+    ------
+    ValueTypeError
+        If a field is called ``key``, as the key's own column is.
+    """
     array, field = column
     if kind_of(field) != "dict" or array.null_count:
+        return [column]
+    names = [child.name for child in field.type]
+    if "key" in names:
+        raise ValueTypeError(
+            "a result's dict has a field named 'key', which the key's own column is called",
+            hint="choose another name for the field",
+        )
+    if names == ["value"]:
         return [column]
     return [(struct_child(array, n), array.type.field(n)) for n in range(field.type.num_fields)]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -19,6 +22,12 @@ from mrkernel.errors import (
 from mrkernel.events import JobFinished, JobStarted, StageFinished, StageStarted, TaskFinished, TaskStarted
 
 WORDS = mr.Job(lambda line: [(word, 1) for word in line.split()], sum, name="words")
+
+
+def _awaited(coroutine: Coroutine[Any, Any, mr.Result]) -> mr.Result:
+    """Run a coroutine in a thread of its own: a browser that another test drives may have a loop in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
 
 
 def test_cluster_stays_callable_after_its_module_was_imported(inline):
@@ -144,7 +153,7 @@ def test_submit_handle_can_be_awaited(executor):
     async def main():
         return await mr.submit(WORDS, ["a b a"], executor=executor)
 
-    assert dict(asyncio.run(main())) == {"a": 2, "b": 1}
+    assert dict(_awaited(main())) == {"a": 2, "b": 1}
 
 
 def test_await_lets_other_coroutines_run():
@@ -160,7 +169,7 @@ def test_await_lets_other_coroutines_run():
     async def _result(handle):
         return await handle
 
-    assert dict(asyncio.run(main())) == {"a": 1}
+    assert dict(_awaited(main())) == {"a": 1}
 
 
 def test_cancel_before_the_first_task_ends_the_job_cancelled():

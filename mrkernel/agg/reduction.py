@@ -306,9 +306,4 @@ def _state_table(groups: Groups, states: list[tuple[str, State]]) -> pa.Table:
 
 
 def _with_values(key: Column, value: Column) -> pa.Table:
-    columns = value_columns(value)
-    names = {field.name for _, field in columns}
-    if _KEY in names:
-        raise ValueTypeError("a result's dict has a field named 'key', which the key's own column is called",
-                             hint="choose another name for the field")  # fmt: skip
-    return make_table([key, *columns])
+    return make_table([key, *value_columns(value)])

@@ -378,3 +378,27 @@ def test_mapper_class_without_map_says_so(inline):
 
     with pytest.raises(TaskFailedError, match=r"Nothing does not define map\(self, record\)"):
         inline(mr.Job(Nothing, sum), ["a"])
+
+
+@pytest.mark.parametrize("place", [5, 800])
+def test_pair_is_a_tuple_or_a_list_wherever_it_comes(inline, place):
+    job = mr.Job(lambda number: [["a", 1]] if number == place else [("a", 1)], sum)
+    assert dict(inline(job, range(1000))) == {"a": 1000}
+
+
+@pytest.mark.parametrize("place", [5, 800])
+@pytest.mark.parametrize("reducer", [len, sum])
+def test_text_of_two_letters_is_no_pair_wherever_it_comes(inline, reducer, place):
+    job = mr.Job(lambda number: ["ab"] if number == place else [("a", 1)], reducer)
+    with pytest.raises(TaskFailedError, match=rf"record {place + 1} of range: .*'ab', of type str"):
+        inline(job, range(1000))
+
+
+def test_dict_with_one_field_called_value_stays_a_dict(inline):
+    job = mr.Job(lambda number: (number, {"value": number})).then(mr.Job(lambda key, value: (key, value)))
+    assert list(inline(job, range(2))) == [(0, {"value": 0}), (1, {"value": 1})]
+
+
+def test_dict_with_a_field_called_key_is_refused(inline):
+    with pytest.raises(TaskFailedError, match="a field named 'key'"):
+        inline(mr.Job(lambda number: (number, {"key": 1})), range(2))

@@ -162,7 +162,7 @@ def test_error_without_a_text_reads_well(failing):
 @pytest.mark.parametrize(
     ("item", "what"),
     [
-        ("ab", "'ab', of type str"), (["a", 1], r"\['a', 1\], of type list"), (("a",), r"\('a',\), a tuple of 1"),
+        ("ab", "'ab', of type str"), (["a", 1, 2], r"\['a', 1, 2\], of type list"), (("a",), r"\('a',\), a tuple of 1"),
         (("a", 1, 2), r"\('a', 1, 2\), a tuple of 3"), ((), r"\(\), a tuple of 0"), (7, "7, of type int"),
         (None, "None, of type NoneType"), (b"ab", "b'ab', of type bytes"),
         ({"a": 1, "b": 2}, r"\{'a': 1, 'b': 2\}, of type dict"),

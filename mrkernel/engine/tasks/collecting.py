@@ -35,6 +35,7 @@ _ROUND = 1 << 14
 _LARGE_ROWS = 1 << 15
 # Small integers are one object in CPython, so identity is the quickest test there is.
 _ONE = 1
+_PAIR_TYPES = {tuple, list}
 _SAMPLE = 256
 _INTS = {int, bool}
 
@@ -150,7 +151,10 @@ class RunCollector:
         taken = itertools.islice(pairs, _ROUND)
         try:
             if type(self._counter) is Count:
-                keys = [key for key, _ in taken]
+                pairs_taken = list(taken)
+                if not set(map(type, pairs_taken)) <= _PAIR_TYPES:
+                    raise ValueTypeError("the mapper gave something that is no (key, value) pair")
+                keys = [key for key, _ in pairs_taken]
             else:
                 keys = [key for key, value in taken if value is _ONE or others.append((key, value))]  # type: ignore[func-returns-value]  # append returns None on purpose: a pair goes to one list or the other
         except (TypeError, ValueError) as error:

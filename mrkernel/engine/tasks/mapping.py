@@ -12,7 +12,7 @@ from mrkernel.engine.tasks.attempt import AttemptCancelled, MapCall, Progress, R
 from mrkernel.engine.tasks.calling import batch_outputs, bound, map_pairs, not_a_pair
 from mrkernel.engine.tasks.collecting import RunCollector
 from mrkernel.engine.tasks.parts import PartCollector
-from mrkernel.errors import KeyTypeError, MrkernelError, ValueTypeError
+from mrkernel.errors import KeyTypeError, ValueTypeError
 from mrkernel.grouping import check_keys
 from mrkernel.io import RecordBlock, Source, Split
 from mrkernel.job import Job
@@ -174,7 +174,7 @@ class _Place:
         return self._source.locate(self._split, self._block, self.index())
 
 
-def _point_at_culprit(call: MapCall, step: Job, function: Any, at: Progress) -> MrkernelError | None:
+def _point_at_culprit(call: MapCall, step: Job, function: Any, at: Progress) -> Exception | None:
     """Find the first record whose pairs cannot be used by mapping the split once more, one record at a time.
 
     Only a failing attempt pays for this, and it gives up after some seconds. Returns what is wrong with the pair.
@@ -188,17 +188,16 @@ def _point_at_culprit(call: MapCall, step: Job, function: Any, at: Progress) -> 
             try:
                 for pair in map_pairs(function, [record], takes_pairs=step.takes_pairs):
                     _check_pair(pair, step)
-            except MrkernelError as error:
+            except Exception as error:  # noqa: BLE001  # whatever the mapper raises when it is called alone is the cause
                 at.record, at.has_record, at.function = record, True, "mapper"
                 at.origin = lambda block=block, index=index: call.source.locate(call.split, block, index)
                 return error
-            except Exception:  # noqa: BLE001  # a mapper that raises only the second time says nothing about the place
-                return None
+    return None
     return None
 
 
 def _check_pair(pair: Any, step: Job) -> None:
-    if not isinstance(pair, tuple) or len(pair) != 2:
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
         raise not_a_pair("mapper", pair)
     check_keys([pair[0]])
     if step.reduction is not None and step.reduction.is_algebraic:
@@ -208,9 +207,9 @@ def _check_pair(pair: Any, step: Job) -> None:
 def _collect(pairs: Iterator[Any], collector: RunCollector | PartCollector) -> None:
     while piece := list(islice(pairs, _PIECE)):
         if set(map(type, piece)) != {tuple}:
-            # A named tuple is a pair as well; a string of two characters or a list is not.
+            # A named tuple or a list of two is a pair as well; a string of two characters is not.
             for pair in piece:
-                if not isinstance(pair, tuple):
+                if not isinstance(pair, (tuple, list)):
                     raise not_a_pair("mapper", pair)
         try:
             if collector.count(piece):
