@@ -85,7 +85,7 @@ class RunCollector:
         self.n_pairs += pairs.num_rows
         self._pending.append(pairs)
         self._pending_rows += pairs.num_rows
-        if self._pending_rows >= 16 * _PAIRS:
+        if self._pending_rows >= 4 * _PAIRS:
             self._flush_tables()
 
     def finish(self) -> list[Run]:
