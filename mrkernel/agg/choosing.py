@@ -112,26 +112,16 @@ class Top(Collect):
 
 
 @dataclass(frozen=True)
-class Quantile(Aggregate):
+class Quantile(Collect):
     """The exact q-quantile of numbers, None left out."""
 
     q: float = 0.5
     label: ClassVar[str] = "quantile"
-    is_algebraic: ClassVar[bool] = False
+    is_by_field: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not isinstance(self.q, (int, float)) or not 0 <= self.q <= 1:
             raise OptionError(f"quantile({self.q!r}) cannot be used: it takes a number from 0 to 1")
-
-    def start(self) -> Any:
-        return []
-
-    def add(self, accumulator: Any, value: Any) -> Any:
-        accumulator.append(value)
-        return accumulator
-
-    def join(self, left: Any, right: Any) -> Any:
-        return left + right
 
     def result(self, accumulator: Any) -> Any:
         values = [value for value in accumulator if value is not None]
