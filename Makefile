@@ -6,6 +6,8 @@
 PYTHON ?= python3
 VENV   ?= .venv
 ARGS   ?=
+# Versions of ipykernel that the tests run notebooks in, beside the one that is installed.
+KERNELS := 6.31 7.3 7.4
 
 SHELL  := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -29,7 +31,7 @@ demo: $(VENV)/.lab  ## run the quickstart notebook on worker processes and show 
 lab: $(VENV)/.lab  ## open the notebooks in JupyterLab
 	@$(BIN)/jupyter lab --notebook-dir=notebooks $$([ "$$(id -u)" != 0 ] || echo --allow-root) $(ARGS)
 
-test: $(VENV)/.test $(VENV)/.lint chromium  ## every test, and every notebook compared with its saved output
+test: $(VENV)/.test $(VENV)/.lint $(VENV)/.kernels chromium  ## every test, and every notebook compared with its saved output
 	$(SAY) "==> tests: the package, its extensions, its architecture"
 	@tests=0; notebooks=0; \
 	$(BIN)/pytest tests $(wildcard extensions/*/tests) $(ARGS) || tests=$$?; \
@@ -93,6 +95,14 @@ $(VENV)/.lab: $(VENV)/.made pyproject.toml
 $(VENV)/.test: $(VENV)/.lab $(wildcard extensions/*/pyproject.toml)
 	$(SAY) "==> installing what the tests use"
 	@$(BIN)/python -m pip install --quiet --group test $(addprefix --editable ./,$(dir $(wildcard extensions/*/pyproject.toml)))
+	@touch $@
+
+# Without their dependencies, which the environment has; only the oldest needs one of its own.
+$(VENV)/.kernels: $(VENV)/.test Makefile
+	$(SAY) "==> installing ipykernel $(KERNELS), each in a folder of its own"
+	@rm -rf $(VENV)/kernels
+	@for version in $(KERNELS); do \
+		$(BIN)/python -m pip install --quiet --no-deps --target $(VENV)/kernels/$$version "ipykernel==$$version.*" nest-asyncio; done
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.lab

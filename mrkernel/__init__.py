@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     from mrkernel.session import submit as submit
     from mrkernel.taskcontext import context as context
     from mrkernel.taskcontext import counter as counter
+    from mrkernel.tour import Walkthrough as Walkthrough
+    from mrkernel.tour import walkthrough as walkthrough
+    from mrkernel.tuning import Tuning as Tuning
+    from mrkernel.tuning import tune as tune
 
 __version__ = "0.1.0"
 
@@ -49,6 +53,8 @@ _HOMES = {
     "context": "taskcontext", "counter": "taskcontext", "custom": "io", "explain": "session",
     "files": "io", "open_sink": "io", "read_csv": "io", "read_files": "io", "read_ipc": "io", "read_json": "io",
     "read_parquet": "io", "read_text": "io", "register": "io", "run": "session", "source": "io", "submit": "session",
+    "Tuning": "tuning", "tune": "tuning",
+    "Walkthrough": "tour", "walkthrough": "tour",
 }  # fmt: skip
 _MODULES = ("agg", "cluster", "errors", "events", "testing")
 

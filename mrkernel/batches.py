@@ -27,6 +27,7 @@ __all__ = [
     "concat_columns",
     "decode_column",
     "encode_column",
+    "encode_plain",
     "kind_of",
     "make_table",
     "object_column",
@@ -100,6 +101,18 @@ def encode_column(values: list[Any], name: str = "") -> Column:
     return encoded if encoded is not None else object_column(values, name)
 
 
+def encode_plain(values: list[Any], kind: type, name: str = "") -> Column:
+    """The same for values that are all known to be of one plain class, which saves looking at each.
+
+    >>> encode_plain(["a", "b"], str)[1].type
+    DataType(large_string)
+    """
+    try:
+        return pa.array(values, _PLAIN[kind]), _field(name, _PLAIN[kind])
+    except _MISFITS:
+        return object_column(values, name)
+
+
 def _unboxed(value: Any) -> Any:
     import numpy as np
 
@@ -137,7 +150,8 @@ def _timestamp_type(values: list[Any]) -> pa.DataType | None:
         return pa.timestamp("us")
     if zone is dt.UTC:
         return pa.timestamp("us", tz="UTC")
-    return pa.timestamp("us", tz=zone.key) if isinstance(zone, ZoneInfo) and zone.key else None
+    # A column in UTC comes back with datetime.UTC; its namesake ZoneInfo travels as an object.
+    return pa.timestamp("us", tz=zone.key) if isinstance(zone, ZoneInfo) and zone.key not in {None, "", "UTC"} else None
 
 
 def _has_fold(values: list[Any]) -> bool:
@@ -219,6 +233,9 @@ def decode_column(array: pa.Array | pa.ChunkedArray, field: pa.Field) -> list[An
     if array.null_count == 0 and (pa.types.is_integer(array.type) or pa.types.is_floating(array.type)):
         # NumPy makes Python numbers about twice as fast as Arrow's scalars do.
         return list(array.to_numpy(zero_copy_only=False).tolist())
+    if pa.types.is_timestamp(array.type) and array.type.tz == "UTC":
+        # As an offset, since Arrow would make it ZoneInfo("UTC"), which is equal but no longer the same kind of zone.
+        array = array.cast(pa.timestamp(array.type.unit, "+00:00"))
     return list(array.to_pylist())
 
 

@@ -17,7 +17,17 @@ from typing import Any
 
 from mrkernel.errors import OptionError
 
-__all__ = ["Settings", "format_bytes", "format_duration", "parse_bytes", "parse_duration", "settings", "use_session"]
+__all__ = [
+    "Settings",
+    "counted",
+    "format_bytes",
+    "format_duration",
+    "parse_bytes",
+    "parse_duration",
+    "session_values",
+    "settings",
+    "use_session",
+]
 
 MIB = 1 << 20
 _BYTE_UNITS = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12,
@@ -53,8 +63,16 @@ class Settings:
         Bytes for each worker process; None shares what the machine or container has.
     plot
         Whether a cell's result is followed by a plot.
+    plot_format
+        What plots are shown as: ``"png"``, or ``"svg"``, which stays sharp at any size.
     progress
         Whether a job that someone waits for shows how far it is, and its summary.
+    on_error
+        What a record does that cannot be parsed or whose mapper or reducer raises: ``"raise"`` ends the job,
+        ``"skip"`` sets the record aside and counts it, ``"collect"`` keeps it for ``result.errors`` as well.
+    error_limit
+        How many records may be set aside before the job fails: a number, a share of the records (``"1%"``), or
+        None for any number.
     """
 
     chunk_size: int | None = None
@@ -68,7 +86,10 @@ class Settings:
     idle_timeout: float = 900.0
     memory_limit: int | None = None
     plot: bool = True
+    plot_format: str = "png"
     progress: bool = True
+    on_error: str = "raise"
+    error_limit: int | float | None = 1000
 
     def with_values(self, *, origin: str = "", **values: Any) -> Settings:
         """A copy with some settings replaced; strings are parsed, None means "not given".
@@ -136,6 +157,15 @@ def parse_duration(value: float | str) -> float:
     return seconds
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things for people: ``"1 row"``, ``"1,204,553 rows"``.
+
+    >>> counted(1, "task"), counted(2000, "task")
+    ('1 task', '2,000 tasks')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def format_bytes(number: float) -> str:
     """A size for people, in decimal units as file managers show them: ``"18.3 MB"``.
 
@@ -146,7 +176,7 @@ def format_bytes(number: float) -> str:
         if abs(number) < 1000 or unit == "GB":
             break
         number /= 1000
-    return f"{number:.0f} {unit}" if unit == "bytes" else f"{number:.1f} {unit}"
+    return counted(round(number), "byte") if unit == "bytes" else f"{number:.1f} {unit}"
 
 
 def format_duration(seconds: float) -> str:
@@ -183,10 +213,40 @@ def _on_off_auto(value: Any) -> bool | None:
     return None if str(value).strip().lower() == "auto" else _boolean(value)
 
 
+def _picture(value: Any) -> str:
+    text = str(value).strip().lower()
+    if text not in {"png", "svg"}:
+        raise ValueError("it must be png or svg")
+    return text
+
+
+def _on_error(value: Any) -> str:
+    text = str(value).strip().lower()
+    if text not in {"raise", "skip", "collect"}:
+        raise ValueError("it must be raise, skip or collect")
+    return text
+
+
+def _error_limit(value: Any) -> int | float | None:
+    text = str(value).strip().lower()
+    if text in {"none", "off"}:
+        return None
+    is_share = text.endswith("%")
+    try:
+        number = float(text.removesuffix("%").replace("_", "")) / (100 if is_share else 1)
+    except ValueError:
+        number = -1.0
+    is_odd = number > 1 if is_share else number >= 1 and number != number // 1
+    if isinstance(value, bool) or not 0 <= number < 1e18 or is_odd:
+        raise ValueError('it must be a number of records, a share of them such as "1%", or none')
+    return number if is_share or 0 < number < 1 else int(number)
+
+
 _PARSERS: dict[str, Any] = {
     "chunk_size": parse_bytes, "reducers": _positive, "workers": _positive, "combine": _on_off_auto,
     "attempts": _positive, "limit": _positive, "scratch": str, "prestart": _boolean,
-    "idle_timeout": parse_duration, "memory_limit": parse_bytes, "plot": _boolean, "progress": _boolean,
+    "idle_timeout": parse_duration, "memory_limit": parse_bytes, "plot": _boolean, "plot_format": _picture,
+    "progress": _boolean, "on_error": _on_error, "error_limit": _error_limit,
 }  # fmt: skip
 
 
@@ -220,6 +280,11 @@ def use_session(**values: Any) -> None:
             _session.pop(name, None)
         else:
             _session[name] = value
+
+
+def session_values() -> dict[str, Any]:
+    """The values that :func:`use_session` has set and not taken back."""
+    return dict(_session)
 
 
 def settings(**call: Any) -> Settings:

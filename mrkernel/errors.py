@@ -15,6 +15,7 @@
     ├── KeyTypeError (TypeError)              a key cannot be grouped by
     ├── ValueTypeError (TypeError)            a value does not fit the aggregate or the output format
     ├── TaskFailedError (RuntimeError)        the user's function raised; carries the Failure
+    │   └── BadRecordsError                   more records were bad than error_limit allows; carries the first
     ├── ClusterError (RuntimeError)           the cluster cannot be started or reached, or lost its workers
     ├── MissingDependencyError (ImportError)  an optional package is not installed
     ├── JobCancelledError                     the job was cancelled
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from mrkernel.events import Failure
 
 __all__ = [
+    "BadRecordsError",
     "ClusterError",
     "FormatError",
     "JobCancelledError",
@@ -159,6 +161,10 @@ class TaskFailedError(MrkernelError, RuntimeError):
     def __init__(self, message: str = "", *, failure: Failure | None = None, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.failure = failure
+
+
+class BadRecordsError(TaskFailedError):
+    """More records were set aside than the limit allows; ``failure`` is the first of them."""
 
 
 class ClusterError(MrkernelError, RuntimeError):

@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 
 from mrkernel.batches import Column, concat_columns, decode_column, encode_column, kind_of, object_column
 from mrkernel.errors import KeyTypeError
+from mrkernel.ordering import sort_codes, sort_order
 
 __all__ = [
     "Groups",
@@ -29,8 +30,6 @@ __all__ = [
     "encode_keys",
     "group",
     "merge_keys",
-    "sort_codes",
-    "sort_order",
     "sort_token",
 ]
 
@@ -209,28 +208,6 @@ def _first_rows(codes: np.ndarray, n_groups: int) -> np.ndarray:
     # The last write to a place stays, so writing backwards leaves the first row.
     first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)
     return first
-
-
-def sort_order(array: pa.Array) -> np.ndarray:
-    """Row numbers that sort a plain column: None first, NaN last; equal values keep their order."""
-    import polars as pl
-
-    if pa.types.is_decimal(array.type) or pa.types.is_null(array.type):
-        return np.asarray(pc.array_sort_indices(array, null_placement="at_start")).astype(np.int64)
-    series = pl.from_arrow(array)
-    assert isinstance(series, pl.Series)
-    frame = series.to_frame("key").with_row_index("row").sort("key", nulls_last=False, maintain_order=True)
-    return frame["row"].to_numpy().astype(np.int64)
-
-
-def sort_codes(codes: np.ndarray, n_groups: int) -> np.ndarray:
-    """Stable order of dense codes: NumPy sorts 16-bit integers by radix, several times quicker than by merging."""
-    if n_groups <= 1 << 16:
-        return np.argsort(codes.astype(np.uint16), kind="stable")
-    low = np.argsort((codes & 0xFFFF).astype(np.uint16), kind="stable")
-    high = (codes >> 16)[low]
-    kind = np.uint16 if n_groups <= 1 << 32 else np.int64
-    return low[np.argsort(high.astype(kind), kind="stable")]
 
 
 def _group_objects(keys: list[Any], name: str) -> Groups:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mrkernel.chunking import choose_chunk_bytes
-from mrkernel.config import Settings, format_bytes
+from mrkernel.config import Settings, counted, format_bytes
 from mrkernel.errors import JobSpecError
 from mrkernel.io import Source, Split
 from mrkernel.job import Job
 from mrkernel.render import plan_html, plan_text
 
-__all__ = ["Plan", "StepPlan", "make_plan", "plan_step", "reduce_tasks"]
+__all__ = ["Plan", "StepPlan", "make_plan", "plan_partitions", "plan_step", "reduce_tasks"]
 
 # One task reduces so many rows of aggregates in well under a second; more are worth a shuffle (PERFORMANCE, 4.2.6).
 SMALL_ROWS = 1_000_000
@@ -64,7 +64,7 @@ class Plan:
         facts.append(("chunk size", f"{format_bytes(self.first.chunk_bytes)} ({chosen})"))
         for number, step in enumerate(self.job.steps):
             label = f" {number + 1}" if self.job.n_steps > 1 else ""
-            tasks = f"{len(splits):,} tasks" if number == 0 else "a task for each chunk of the step before"
+            tasks = counted(len(splits), "task") if number == 0 else "a task for each chunk of the step before"
             facts.append((f"map{label}", f"{tasks}: {_map_words(step)}"))
             if _has_shuffle(step):
                 facts.append((f"combine{label}", _combine_words(step, self.settings)))
@@ -117,21 +117,27 @@ def plan_step(step: Job, number: int, source: Source, settings: Settings, n_work
     size = source.size_bytes()
     chunk_bytes = settings.chunk_size or choose_chunk_bytes(size, n_workers)
     splits = tuple(source.splits(chunk_bytes))
-    fixed = settings.reducers is not None or step.partitioner is not None
-    if not _has_shuffle(step):
-        n_partitions = 0
-    elif step.sort == "key":
-        n_partitions = 1
-    elif settings.reducers is not None:
-        n_partitions = settings.reducers
-    elif step.partitioner is not None:
-        n_partitions = n_workers
-    else:
-        n_partitions = _partitions(size)
+    n_partitions, is_fixed = plan_partitions(step, settings, size, n_workers)
     return StepPlan(
         step=number, source=source, splits=splits, chunk_bytes=chunk_bytes, n_partitions=n_partitions,
-        has_fixed_partitions=fixed,
+        has_fixed_partitions=is_fixed,
     )  # fmt: skip
+
+
+def plan_partitions(step: Job, settings: Settings, size: int | None, n_workers: int) -> tuple[int, bool]:
+    """Into how many partitions a step's map output is sorted, and whether the user chose their number.
+
+    >>> plan_partitions(Job(print, sum), Settings(reducers=8), 1000, 2)
+    (8, True)
+    """
+    is_fixed = settings.reducers is not None or step.partitioner is not None
+    if not _has_shuffle(step):
+        return 0, is_fixed
+    if step.sort == "key":
+        return 1, is_fixed
+    if settings.reducers is not None:
+        return settings.reducers, is_fixed
+    return n_workers if step.partitioner is not None else _partitions(size), is_fixed
 
 
 def _partitions(size: int | None) -> int:
@@ -204,8 +210,10 @@ def _shuffle_words(step: Job, plan: StepPlan) -> str:
         return "sorted by key; ranges chosen from a sample of the map output"
     if plan.has_fixed_partitions:
         who = "the partitioner" if step.partitioner else "hash of the key"
-        return f"{plan.n_partitions} partitions by {who}"
-    return f"{plan.n_partitions} partitions by hash of the key, or one merge if little is left after combining"
+        return f"{counted(plan.n_partitions, 'partition')} by {who}"
+    return (
+        f"{counted(plan.n_partitions, 'partition')} by hash of the key, or one merge if little is left after combining"
+    )
 
 
 def _reduce_words(step: Job) -> str:

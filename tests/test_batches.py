@@ -63,7 +63,7 @@ def test_values_of_one_kind_are_an_arrow_column_and_come_back(values, arrow_type
         [range(3)],
         [NOON.time().replace(tzinfo=dt.UTC)], [NOON.time().replace(fold=1)], [NOON.replace(fold=1)],
         [dt.datetime(2024, 3, 31, 2, 30, tzinfo=BERLIN)], [dt.datetime(2024, 10, 27, 2, 30, fold=1, tzinfo=BERLIN)],
-        [bytearray(b"a")], [None, (None, None)], [(1, (2, [3]))], [int, str],
+        [NOON.replace(tzinfo=ZoneInfo("UTC"))], [bytearray(b"a")], [None, (None, None)], [(1, (2, [3]))], [int, str],
     ],
     ids=str,
 )  # fmt: skip
@@ -107,7 +107,7 @@ values = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.binary(), st.decimals(), st.datetimes(),
     st.dates(),
     st.times(), st.timedeltas(), st.uuids(), st.fractions(),
-    st.datetimes(timezones=st.sampled_from([dt.UTC, BERLIN, dt.timezone(dt.timedelta(minutes=90))])),
+    st.datetimes(timezones=st.sampled_from([dt.UTC, ZoneInfo("UTC"), BERLIN, dt.timezone(dt.timedelta(minutes=90))])),
     st.datetimes(dt.datetime(2024, 3, 31, 1), dt.datetime(2024, 3, 31, 4), timezones=st.just(BERLIN)),
 )  # fmt: skip
 nested = st.recursive(values, lambda inner: st.lists(inner, max_size=3) | st.tuples(inner, inner) |

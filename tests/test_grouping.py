@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from mrkernel.batches import decode_column, object_column
 from mrkernel.errors import KeyTypeError
-from mrkernel.grouping import canonical_key, check_keys, encode_keys, group, merge_keys, sort_order, sort_token
+from mrkernel.grouping import canonical_key, check_keys, encode_keys, group, merge_keys, sort_token
+from mrkernel.ordering import sort_order
 from tests.engine.reference import map_reduce, told
 
 NAN = float("nan")
@@ -93,6 +94,16 @@ def test_many_groups_keep_the_order_of_rows():
 def test_sort_order_puts_none_first_and_nan_last(array):
     rows = array.take(pa.array(sort_order(array))).to_pylist()
     assert told(rows) == told(sorted(array.to_pylist(), key=sort_token))
+
+
+@pytest.mark.parametrize("prefix", ["", "wörter/", "\0"])
+def test_sort_order_of_much_text_is_stable_and_by_code_point(prefix):
+    rng = np.random.default_rng(2)
+    letters = np.array(list("\0aZé日😀"))
+    texts = [prefix + "".join(letters[rng.integers(0, 6, length)]) for length in rng.integers(0, 11, 20_000)]
+    array = pa.array(["left out", *texts], pa.large_string()).slice(1)
+    order = sort_order(array).tolist()
+    assert order == sorted(range(len(texts)), key=lambda row: texts[row])
 
 
 @settings(max_examples=100, deadline=None)

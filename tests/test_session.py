@@ -20,6 +20,7 @@ from mrkernel.errors import (
     TaskFailedError,
 )
 from mrkernel.events import JobFinished, JobStarted, StageFinished, StageStarted, TaskFinished, TaskStarted
+from tests.engine.marks import wait_until
 
 WORDS = mr.Job(lambda line: [(word, 1) for word in line.split()], sum, name="words")
 
@@ -172,13 +173,27 @@ def test_await_lets_other_coroutines_run():
     assert dict(_awaited(main())) == {"a": 1}
 
 
+@pytest.mark.parametrize("force", [False, True])
+def test_cancel_leaves_a_loop_in_this_process(tmp_path, force):
+    def mapper(n):
+        (tmp_path / "in").touch()
+        while True:
+            pass
+
+    handle = mr.submit(mr.Job(mapper, sum, name="looped"), [0], executor="inline")
+    wait_until((tmp_path / "in").exists)
+    handle.cancel(force=force)
+    with pytest.raises(JobCancelledError, match="the job looped was cancelled in its map stage after 0 of 1 task"):
+        handle.result(timeout=5)
+
+
 def test_cancel_before_the_first_task_ends_the_job_cancelled():
     gate = threading.Event()
     events = []
     handle = mr.submit(WORDS, ["a"], executor="inline", listeners=[lambda event: gate.wait(30), events.append])
     handle.cancel()
     gate.set()
-    with pytest.raises(JobCancelledError, match="the job words was cancelled in its map stage after 0 of 1 tasks"):
+    with pytest.raises(JobCancelledError, match="the job words was cancelled in its map stage after 0 of 1 task"):
         handle.result(timeout=60)
     assert handle.state == "cancelled"
     assert events[-1].state == "cancelled"

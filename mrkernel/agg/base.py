@@ -83,6 +83,10 @@ class Aggregate(ABC):
     def result(self, accumulator: Any) -> Any:
         """The value of a finished accumulator."""
 
+    def is_empty(self, accumulator: Any) -> bool:
+        """Whether an accumulator has seen nothing but None."""
+        return self.result(accumulator) is None
+
     def reduce(self, values: Iterable[Any]) -> Any:
         """The result for all values of one key.
 

@@ -1,4 +1,4 @@
-"""Sums of floats without rounding, so that no result depends on the order of addition.
+"""Sums of floats and Decimals without rounding, so that no result depends on the order of addition.
 
 A float is cut into whole multiples of powers of 2**30 ("limbs"); limbs of one power are added as 64-bit integers. This
 is the superaccumulator of Kulisch ("Computer Arithmetic and Validity", 2008) with only the limbs that occur.
@@ -6,13 +6,17 @@ is the superaccumulator of Kulisch ("Computer Arithmetic and Validity", 2008) wi
 
 from __future__ import annotations
 
+import decimal
 import math
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from mrkernel.agg.base import State, scatter_sum
+from mrkernel.errors import ValueTypeError
 
 __all__ = ["SCALE_BITS", "Total", "limb_sums", "merge_limbs", "totals"]
 
@@ -20,6 +24,10 @@ _WIDTH = 30
 # Below the smallest subnormal, 2**-1074, and a multiple of the limb width.
 SCALE_BITS = 1080
 _SCALE = 1 << SCALE_BITS
+# Python's default rounds sums to 28 digits, one by one: the order would show. Only digits that there are take space.
+_DECIMALS = decimal.Context(
+    prec=1_000_000, Emin=decimal.MIN_EMIN, Emax=decimal.MAX_EMAX, traps=[decimal.Inexact], clamp=0
+)
 
 
 def limb_sums(values: np.ndarray, codes: np.ndarray, n_groups: int, prefix: str) -> State:
@@ -100,7 +108,7 @@ def totals(state: State, prefix: str) -> tuple[list[int], int, np.ndarray | None
 class Total:
     """An exact sum of numbers of any kind, one key at a time."""
 
-    __slots__ = ("count", "has_float", "integers", "nonfinite", "other", "scaled")
+    __slots__ = ("count", "decimals", "has_float", "integers", "nonfinite", "other", "scaled")
 
     def __init__(self) -> None:
         self.count = 0
@@ -108,6 +116,7 @@ class Total:
         self.scaled = 0
         self.nonfinite = 0.0
         self.has_float = False
+        self.decimals: Decimal | None = None
         self.other: Any = None
 
     def add(self, value: Any) -> None:
@@ -122,8 +131,10 @@ class Total:
                 self.scaled += numerator * (_SCALE // denominator)
             else:
                 self.nonfinite += value
+        elif isinstance(value, Decimal):
+            self.decimals = _decimal_sum(self.decimals, value)
         else:
-            self.other = value if self.other is None else self.other + value
+            self.other = _plus(self.other, value)
 
     def join(self, later: Total) -> None:
         """Add another total, of later input."""
@@ -132,8 +143,10 @@ class Total:
         self.scaled += later.scaled
         self.nonfinite += later.nonfinite
         self.has_float = self.has_float or later.has_float
+        if later.decimals is not None:
+            self.decimals = _decimal_sum(self.decimals, later.decimals)
         if later.other is not None:
-            self.other = later.other if self.other is None else self.other + later.other
+            self.other = _plus(self.other, later.other)
 
     def load(self, row: dict[str, Any], prefix: str) -> None:
         """Add the sum that a row of limb columns holds."""
@@ -145,32 +158,66 @@ class Total:
         self.has_float = True
 
     def value(self, divisor: int = 1) -> Any:
-        """The sum, rounded once, divided by ``divisor``."""
-        number: Any
+        """The sum, rounded once, divided by ``divisor``.
+
+        Raises
+        ------
+        ValueTypeError
+            For kinds of numbers that Python does not add, such as Decimals and floats.
+        """
+        if self.decimals is None and self.other is None:
+            return self._plain(divisor)
+        if isinstance(self.other, Fraction) and self.has_float and self.decimals is None and not self.nonfinite:
+            exact = self.other + self.integers + Fraction(self.scaled, _SCALE)
+            return _divide(exact.numerator, exact.denominator * divisor)
+        whole = self.other
         if self.has_float:
-            if self.nonfinite or self.nonfinite != self.nonfinite:
-                number = self.nonfinite
-            else:
-                number = _divide((self.integers << SCALE_BITS) + self.scaled, divisor << SCALE_BITS)
-        elif divisor == 1:
-            number = self.integers
-        else:
-            number = _divide(self.integers, divisor)
-        if self.other is None:
-            return number
-        whole = self.other if not self.integers and not self.has_float else self.other + self.value_without_other()
+            whole = _plus(whole, self._plain())
+        elif self.integers and self.decimals is None:
+            whole = _plus(whole, self.integers)
+        if self.decimals is not None:
+            whole = _plus(
+                whole, _decimal_sum(self.decimals, Decimal(self.integers)) if self.integers else self.decimals
+            )
         return whole if divisor == 1 else whole / divisor
+
+    def _plain(self, divisor: int = 1) -> Any:
+        """The sum of the ints and floats alone."""
+        if not self.has_float:
+            return self.integers if divisor == 1 else _divide(self.integers, divisor)
+        if self.nonfinite:
+            return self.nonfinite
+        return _divide((self.integers << SCALE_BITS) + self.scaled, divisor << SCALE_BITS)
 
     @staticmethod
     def rounded(number: int) -> float:
         """An int as the nearest float, inf where there is none."""
         return _divide(number, 1)
 
-    def value_without_other(self) -> Any:
-        """The sum of the ints and floats alone."""
-        if not self.has_float:
-            return self.integers
-        return self.nonfinite or _divide((self.integers << SCALE_BITS) + self.scaled, _SCALE)
+
+def _decimal_sum(left: Decimal | None, right: Decimal) -> Decimal:
+    if left is None:
+        return right
+    try:
+        return _DECIMALS.add(left, right)
+    except decimal.Inexact:
+        raise ValueTypeError(
+            f"a sum of Decimals has more than {_DECIMALS.prec:,} digits",
+            hint="round the values, or make them floats: float(value)",
+        ) from None
+
+
+def _plus(left: Any, right: Any) -> Any:
+    if left is None:
+        return right
+    try:
+        return left + right
+    except TypeError:
+        first, second = sorted([type(left).__name__, type(right).__name__])
+        raise ValueTypeError(
+            f"a {first} and a {second} cannot be added to each other",
+            hint="yield numbers of one type for a key, such as float(value)",
+        ) from None
 
 
 def _divide(numerator: int, denominator: int) -> float:

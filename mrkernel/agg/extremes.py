@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from mrkernel.agg.base import Aggregate, State
 from mrkernel.batches import Column, kind_of
 from mrkernel.errors import ValueTypeError
-from mrkernel.grouping import sort_codes, sort_order
+from mrkernel.ordering import sort_codes, sort_order
 
 __all__ = ["Max", "Min"]
 

@@ -6,9 +6,9 @@ Rows travel as one of three tables. *Raw*: ``key, value``. *State*: ``key`` and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 import pyarrow as pa
@@ -90,8 +90,7 @@ class Reduction:
         table = self.combine(tables, ordered=True)
         key = (_one(table.column(0)), table.schema.field(0))
         if table.schema.names[1:] == [ACCUMULATOR]:
-            accumulators = decode_column(table.column(1), table.schema.field(1))
-            return _with_values(key, encode_column([self._result(one) for one in accumulators], _VALUE))
+            return _with_values(key, encode_column(self._results(table), _VALUE))
         columns = [(aggregate.finish(state), target) for target, aggregate, state in self._states(table)]
         named = [(array, field.with_name(target or _VALUE)) for (array, field), target in columns]
         return make_table([key, *named])
@@ -186,15 +185,19 @@ class Reduction:
         groups = group(_joined(tables, 0))
         found: list[Any] = [None] * groups.n_groups
         codes = iter(groups.codes.tolist())
-        for table in tables:
-            if _is_raw(table):
-                for value in decode_column(table.column(1), table.schema.field(1)):
-                    code = next(codes)
-                    found[code] = self._add(found[code], value)
-            else:
-                for accumulator in self._loaded(table):
-                    code = next(codes)
-                    found[code] = self._join(found[code], accumulator)
+        code = 0
+        try:
+            for table in tables:
+                if _is_raw(table):
+                    for value in decode_column(table.column(1), table.schema.field(1)):
+                        code = next(codes)
+                        found[code] = self._add(found[code], value)
+                else:
+                    for accumulator in self._loaded(table):
+                        code = next(codes)
+                        found[code] = self._join(found[code], accumulator)
+        except ValueTypeError as error:
+            raise _of_key(error, groups.keys, code) from None
         array, field = object_column(found, ACCUMULATOR)
         return make_table([groups.keys, (array, field)])
 
@@ -203,7 +206,8 @@ class Reduction:
             return decode_column(table.column(1), table.schema.field(1))
         loaded: list[dict[str, Any]] = [{} for _ in range(table.num_rows)]
         for target, aggregate, state in self._states(table):
-            rows = zip(*(column.to_pylist() for column in state.values()), strict=True)
+            columns = [decode_column(column, pa.field("", column.type)) for column in state.values()]
+            rows = zip(*columns, strict=True)
             for one, row in zip(loaded, rows, strict=True):
                 one[target] = aggregate.load(dict(zip(state, row, strict=True)))
         return loaded
@@ -234,9 +238,30 @@ class Reduction:
             left[name] = self._aggregate(name).join(left[name], accumulator) if name in left else accumulator
         return left
 
+    def _results(self, table: pa.Table) -> list[Any]:
+        results: list[Any] = []
+        for accumulator in decode_column(table.column(1), table.schema.field(1)):
+            try:
+                results.append(self._result(accumulator))
+            except ValueTypeError as error:
+                raise _of_key(error, (table.column(0), table.schema.field(0)), len(results)) from None
+        return results
+
     def _result(self, accumulator: dict[str, Any]) -> Any:
+        if self._mixes_fields(accumulator) and not self._aggregate("").is_empty(accumulator.pop("")):
+            raise self._mixed(accumulator)
         results = {name: self._aggregate(name).result(one) for name, one in accumulator.items()}
         return results[""] if list(results) == [""] else results
+
+    def _mixes_fields(self, parts: dict[str, Any]) -> bool:
+        """Whether a key has dicts and other values, which is fine where those are all None: no values at all."""
+        return not self.is_named and len(parts) > 1 and "" in parts
+
+    def _mixed(self, fields: Iterable[str]) -> ValueTypeError:
+        return ValueTypeError(
+            f"{self.label} found dicts (with {', '.join(map(repr, islice(fields, 5)))}) and values that are no dicts",
+            hint="yield dicts for all records of a key, or for none",
+        )
 
     # -- all values of a key -----------------------------------------------------------------------------------
 
@@ -257,7 +282,12 @@ class Reduction:
         key, value = _joined(tables, 0), _joined(tables, 1)
         groups = group(key)
         values = decode_column(value[0].take(pa.array(groups.order())), value[1])
-        results = [self._reduce(values[start:stop]) for start, stop in pairwise(groups.starts().tolist())]
+        results: list[Any] = []
+        for start, stop in pairwise(groups.starts().tolist()):
+            try:
+                results.append(self._reduce(values[start:stop]))
+            except ValueTypeError as error:
+                raise _of_key(error, groups.keys, len(results)) from None
         return _with_values(groups.keys, encode_column(results, _VALUE))
 
     def _reduce(self, values: list[Any]) -> Any:
@@ -268,8 +298,15 @@ class Reduction:
         for value in values:
             for name, aggregate, item in self._parts(value):
                 columns.setdefault(name, (aggregate, []))[1].append(item)
+        if self._mixes_fields(columns) and any(item is not None for item in columns.pop("")[1]):
+            raise self._mixed(columns)
         results = {name: aggregate.reduce(items) for name, (aggregate, items) in columns.items()}
         return results[""] if list(results) == [""] else results
+
+
+def _of_key(error: ValueTypeError, keys: Column, row: int) -> ValueTypeError:
+    (key,) = decode_column(keys[0].slice(row, 1), keys[1])
+    return ValueTypeError(f"key {key!r:.60}: {error.message}", hint=error.hint)
 
 
 def _field(fields: dict[str, Any], name: str) -> Any:

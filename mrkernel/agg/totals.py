@@ -246,6 +246,9 @@ class Var(Aggregate):
         total = None if left[1] is None or right[1] is None else left[1] + right[1]
         return [left[0] + right[0], total, left[2] + right[2]]
 
+    def is_empty(self, accumulator: list[Any]) -> bool:
+        return bool(accumulator[0] == 0)
+
     def result(self, accumulator: list[Any]) -> float | None:
         if accumulator[1] is None:
             return math.nan

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, TypeGuard
 
+from mrkernel import agg
 from mrkernel.cellspec.spec import CellSpec
 from mrkernel.errors import OptionError
 from mrkernel.job import Job, Mapper, Reducer
 
-__all__ = ["ROLES", "bound_names", "build_job", "cell_functions"]
+__all__ = ["ROLES", "aggregate", "aggregate_names", "bound_names", "build_job", "cell_functions"]
 
 ROLES = ("mapper", "combiner", "reducer", "partitioner", "sort_values", "setup", "teardown", "key")
+_BUILTINS = ("sum", "min", "max", "len", "list", "set")
 
 
 def bound_names(body: str | ast.AST) -> tuple[str, ...]:
@@ -124,8 +127,34 @@ def build_job(
 def _kept(role: str, name: str, kept: Mapping[str, Mapping[str, Any]], title: str) -> Any:
     group = "reducer" if role == "combiner" else role
     known = kept.get(group, {})
-    if name not in known:
-        close = get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"define it in a cell that begins with %%{group} {name}"
-        raise OptionError(f"{title}: no {group} is kept under the name {name!r}", hint=hint)
-    return known[name]
+    if name in known:
+        return known[name]
+    aggregates = aggregate_names() if group == "reducer" else ()
+    if name in aggregates:
+        return aggregate(name)
+    close = get_close_matches(name, [*known, *aggregates], n=1)
+    hint = f"did you mean {close[0]}?" if close else f"define it in a cell that begins with %%{group} {name}"
+    is_no_aggregate = ", and no aggregate has it" if aggregates else ""
+    raise OptionError(f"{title}: no {group} is kept under the name {name!r}{is_no_aggregate}", hint=hint)
+
+
+def aggregate_names() -> tuple[str, ...]:
+    """The names under which a reducer can be had that nobody has to define.
+
+    >>> [name for name in ("sum", "len", "mean", "top") if name in aggregate_names()]
+    ['sum', 'len', 'mean', 'top']
+    """
+    own = [name for name in agg.__all__ if name[0].islower() and name != "as_reduction"]
+    return tuple(dict.fromkeys([*_BUILTINS, *own]))
+
+
+def aggregate(name: str) -> Any:
+    """The reducer of one of :func:`aggregate_names`; those that take a number have their usual one.
+
+    >>> aggregate("sum") is sum
+    True
+    """
+    if name in _BUILTINS:
+        return getattr(builtins, name)
+    found = getattr(agg, name)
+    return found if isinstance(found, agg.Aggregate) else found()

@@ -106,6 +106,7 @@ def help_text(magic: str) -> str:
     lines += ["Options", "-------"]
     for option in options_of(magic):
         value = f" {option.metavar}{' …' if option.several else ''}" if option.metavar else ""
+        value = f" [{option.metavar}]" if option.is_bare else value
         lines.append(f"{', '.join(option.flags)}{value}")
         lines.append(f"    {option.help}")
     if magic == "mapreduce":
@@ -147,9 +148,9 @@ def _parser(magic: str, title: str) -> _Parser:
     if magic != "mapreduce":
         parser.add_argument("target")
     for option in options_of(magic):
-        nargs = 0 if not option.metavar else "+" if option.several else None
+        nargs = 0 if not option.metavar else "+" if option.several else "?" if option.is_bare else None
         parser.add_argument(*option.flags, dest=option.dest, nargs=nargs, action=_Once, metavar=option.metavar or None,
-                            choices=option.choices or None)  # fmt: skip
+                            choices=option.choices or None, const=True if nargs == "?" else None)  # fmt: skip
     return parser
 
 
@@ -188,6 +189,7 @@ def _spec(given: dict[str, Any], title: str, *, is_line: bool) -> CellSpec:
         settings=_settings(given, title),
         sort=given["sort"],
         plot=True if given["plot"] else False if given["no_plot"] else None,
+        plot_kind=given["plot"] if isinstance(given["plot"], str) else None,
         explain=bool(given["explain"]),
         background=bool(given["background"]),
         kept={role: given[role] for role in ("mapper", "reducer", "combiner") if given[role]},
@@ -217,7 +219,7 @@ def format_option(text: str, title: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise OptionError(f"{title}: --format-option {text!r} is not of the form name=value",
-                          hint="write it as delimiter=; for example")  # fmt: skip
+                          hint="write it as --format-option delimiter=; for example")  # fmt: skip
     if value.lower() in {"true", "false"}:
         return name, value.lower() == "true"
     try:

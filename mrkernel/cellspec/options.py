@@ -25,6 +25,8 @@ class Option:
         Name of the setting it stands for, if it is one.
     choices
         The only values it takes, if they are few.
+    is_bare
+        Whether it may also stand without its value.
     several
         Whether it takes several values.
     completes
@@ -37,6 +39,7 @@ class Option:
     magics: tuple[str, ...] = ("mapreduce",)
     setting: str | None = None
     choices: tuple[str, ...] = ()
+    is_bare: bool = False
     several: bool = False
     completes: str = ""
 
@@ -59,8 +62,10 @@ OPTIONS: tuple[Option, ...] = (
            help="with --save: replace what is there, once the new output is whole; else that is an error"),
     Option(flags=("--append",), help="with --save FOLDER: add files to what is there"),
     Option(flags=("--mapper",), metavar="NAME", completes="mapper", help="use a mapper kept by %%mapper NAME"),
-    Option(flags=("--reducer",), metavar="NAME", completes="reducer", help="use a reducer kept by %%reducer NAME"),
-    Option(flags=("--combiner",), metavar="NAME", completes="reducer", help="use a kept function as the combiner"),
+    Option(flags=("--reducer",), metavar="NAME", completes="reducer",
+           help="use a reducer kept by %%reducer NAME, or an aggregate: sum, min, max, len, count, mean, …"),
+    Option(flags=("--combiner",), metavar="NAME", completes="reducer",
+           help="use a kept function, or an aggregate, as the combiner"),
     Option(flags=("--sort",), metavar="key", choices=("key",), help="sort the whole result by key"),
     Option(flags=("--chunk-size",), metavar="SIZE", setting="chunk_size", help='bytes for each map task: "16 MiB"'),
     Option(flags=("--reducers",), metavar="N", setting="reducers", help="number of result partitions"),
@@ -69,13 +74,19 @@ OPTIONS: tuple[Option, ...] = (
            help="combine pairs inside map tasks; auto decides while running"),
     Option(flags=("--attempts",), metavar="N", setting="attempts",
            help="how often a task may be tried where its worker was lost"),
+    Option(flags=("--on-error",), metavar="WHAT", setting="on_error", choices=("raise", "skip", "collect"),
+           help="a record that fails: end the job, set it aside, or keep it for NAME.errors as well"),
+    Option(flags=("--error-limit",), metavar="N", setting="error_limit",
+           help='how many records may be set aside: 1000, "1%" of them, or none for any number'),
     Option(flags=("--limit",), metavar="N", setting="limit", help="rows of the result to show"),
-    Option(flags=("--plot",), help="show a plot after the table"),
+    Option(flags=("--plot",), metavar="KIND", choices=("bar", "line", "hist", "scatter", "heat"), is_bare=True,
+           help="show a plot after the table: bar, line, hist, scatter, heat, or alone the kind that suits the data"),
     Option(flags=("--no-plot",), help="show no plot"),
     Option(flags=("--no-progress",), help="show the result only, not how far the job is"),
     Option(flags=("--name",), metavar="NAME", help="what the job is called in displays"),
     Option(flags=("--explain",), help="show the plan and run nothing"),
-    Option(flags=("-b", "--background"), help="return a handle at once; its result() waits"),
+    Option(flags=("-b", "--background"),
+           help="return a handle at once; what is asked of the result waits for it, and -o NAME becomes the Result"),
     Option(flags=("-h", "--help"), help="show this help", magics=("mapreduce", "mapper", "reducer")),
 )  # fmt: skip
 

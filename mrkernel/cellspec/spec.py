@@ -26,6 +26,8 @@ class CellSpec:
         Only those given on the line, checked, by their names in :class:`mrkernel.config.Settings`.
     plot
         True or False where the line says so; None leaves it to the settings.
+    plot_kind
+        The kind of plot that the line names.
     kept
         Names of kept functions by role (``{"mapper": "words"}``).
     wants_help
@@ -45,6 +47,7 @@ class CellSpec:
     settings: dict[str, Any] = field(default_factory=dict)
     sort: str | None = None
     plot: bool | None = None
+    plot_kind: str | None = None
     explain: bool = False
     background: bool = False
     kept: dict[str, str] = field(default_factory=dict)

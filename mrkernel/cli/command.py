@@ -63,6 +63,16 @@ _JOB_OPTIONS: list[Callable[[Any], Any]] = [
     click.option("--workers", metavar="N", help="Worker processes of the embedded cluster."),
     click.option("--combine", type=click.Choice(["on", "off", "auto"]), help="Combine pairs inside map tasks."),
     click.option("--attempts", metavar="N", help="How often a task may be tried."),
+    click.option(
+        "--on-error",
+        type=click.Choice(["raise", "skip", "collect"]),
+        help="A record that fails: end the job, set it aside, or keep it for --errors as well.",
+    ),
+    click.option(
+        "--error-limit",
+        metavar="N",
+        help='How many records may be set aside: 1000, "1%" of them, or none for any number.',
+    ),
     click.option("--name", metavar="NAME", help="What the job is called in displays."),
     click.option("--cluster", "address", metavar="ADDRESS", help="A running dask cluster to use."),
 ]
@@ -80,6 +90,9 @@ def _with_job_options(function: Any) -> Any:
 @click.option("--output-format", metavar="FORMAT", help="Output format, if TARGET does not tell.")
 @click.option("--overwrite", is_flag=True, help="Replace TARGET, once the new output is whole.")
 @click.option("--append", is_flag=True, help="Add to TARGET.")
+@click.option("--plot", metavar="FILE", help="Draw the result into a .png or .svg file.")
+@click.option("--plot-kind", metavar="KIND", help="bar, line, hist, scatter or heat; else what suits the data.")
+@click.option("--errors", metavar="TARGET", help="With --on-error: where to write the records that were set aside.")
 @click.option("--limit", metavar="N", help="Rows to show.")
 @click.option("--no-progress", is_flag=True, help="Show the result only, not how far the job is.")
 def run(**given: Any) -> int:
@@ -115,7 +128,7 @@ def cluster() -> None:
 def status(address: str) -> None:
     """Show the workers of the cluster at ADDRESS, as tcp://host:8786."""
     from mrkernel.cluster import connect
-    from mrkernel.config import format_bytes
+    from mrkernel.config import counted, format_bytes
 
     if not address:
         raise OptionError("no address is given", hint="write it as tcp://host:8786")
@@ -124,4 +137,4 @@ def status(address: str) -> None:
     facts = [
         (worker.name, f"{worker.state}, {format_bytes(worker.memory_bytes)}, {worker.address}") for worker in workers
     ]
-    click.echo(plan_text(f"cluster at {address}: {len(workers)} workers", facts))
+    click.echo(plan_text(f"cluster at {address}: {counted(len(workers), 'worker')}", facts))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import importlib
 import importlib.util
 import os
@@ -13,13 +12,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from mrkernel import agg
+from mrkernel.cellspec import aggregate, aggregate_names
 from mrkernel.errors import OptionError
 from mrkernel.job import Job
 
 __all__ = ["load_job", "load_object"]
-
-_AGGREGATES = ("sum", "min", "max", "len", "list", "set")
 
 
 def load_job(where: str, reducer: str | None = None, combiner: str | None = None, **options: Any) -> Job:
@@ -62,15 +59,11 @@ def _reducer(name: str | None) -> Any:
         return None
     if ":" in name:
         return load_object(name)
-    if name in _AGGREGATES:
-        return getattr(builtins, name)
-    known = [n for n in agg.__all__ if n[0].islower()]
-    found = getattr(agg, name, None) if name in known else None
-    if found is None:
-        close = get_close_matches(name, [*_AGGREGATES, *known], n=1)
+    if name not in aggregate_names():
+        close = get_close_matches(name, aggregate_names(), n=1)
         raise OptionError(f"there is no aggregate {name!r}", hint=f"did you mean {close[0]}?" if close else
                           "name an aggregate, as sum, or a function, as module:name")  # fmt: skip
-    return found
+    return aggregate(name)
 
 
 def _module(place: str) -> ModuleType:

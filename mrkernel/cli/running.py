@@ -4,42 +4,55 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
 import click
 
 from mrkernel import session
-from mrkernel.cellspec import format_option
+from mrkernel.cellspec import format_option, in_words_of, reworded
 from mrkernel.cli.loading import load_job
-from mrkernel.config import settings
-from mrkernel.errors import FormatError, JobSpecError, MrkernelError, OptionError, TaskFailedError
+from mrkernel.cli.picture import Picture
+from mrkernel.config import counted, settings
+from mrkernel.errors import BadRecordsError, FormatError, JobSpecError, MrkernelError, OptionError, TaskFailedError
 from mrkernel.progress import Progress
 from mrkernel.render import ProgressLine, counters_text, failure_text, table_text
 
 __all__ = ["explain_job", "report_error", "run_job"]
 
-_SETTINGS = ("chunk_size", "reducers", "workers", "combine", "attempts", "limit")
+_SETTINGS = ("chunk_size", "reducers", "workers", "combine", "attempts", "limit", "on_error", "error_limit")
 INTERRUPTED = 130
 
 
 def run_job(given: dict[str, Any]) -> int:
     """Run what the options ask for; returns the exit code."""
     job, source = _job(given), _source(given)
+    picture = Picture.of(given["plot"], kind=given["plot_kind"], is_replaced=given["overwrite"])
     options = {**_settings(given), **_save(given), "cluster": _cluster(given)}
+    errors = _errors_sink(given, options)
     handle = session.submit(job, source, **options)
     session.Waiting(handle, _Log() if handle.plan.settings.progress else None).block()
     result = handle.result()
     if given["output"]:
-        click.echo(f"wrote {result.num_rows:,} rows to {given['output']}", err=True)
+        click.echo(str(handle.saved), err=True)
     else:
         limit = settings(limit=given["limit"]).limit
         preview = result.preview(limit)
         is_cut = len(preview.rows) < preview.n_rows
-        preview = replace(preview, access="-o FILE writes all of them" if is_cut else "")
+        # What was set aside is said on standard error, where it also is when the result goes to a file.
+        preview = replace(preview, access="-o FILE writes all of them" if is_cut else "", note="")
         click.echo(table_text(preview, width=max(40, _columns())))
+    if result.errors:
+        click.echo(result.errors.summary("--on-error collect --errors FILE writes them" if errors is None else ""),
+                   err=True)  # fmt: skip
+    if errors is not None:
+        result.errors.write_to(errors)
+        click.echo(f"wrote {counted(len(result.errors), 'bad record')} to {errors.name}", err=True)
     if result.counters:
         click.echo(counters_text(result.counters), err=True)
+    if picture is not None:
+        click.echo(picture.draw(result), err=True)
     return 0
 
 
@@ -60,7 +73,9 @@ class _Log:
 
 def explain_job(given: dict[str, Any]) -> int:
     """Show the plan; returns the exit code."""
-    click.echo(str(session.explain(_job(given), _source(given), **_settings(given))))
+    job, source, chosen, cluster = _job(given), _source(given), _settings(given), _cluster(given)
+    with cluster or nullcontext():
+        click.echo(str(session.explain(job, source, cluster=cluster, **chosen)))
     return 0
 
 
@@ -70,6 +85,11 @@ def report_error(error: BaseException) -> int:
         said = str(error) if isinstance(error, MrkernelError) else "interrupted; nothing was written"
         click.echo(f"mrkernel: {said}", err=True)
         return INTERRUPTED
+    if isinstance(error, MrkernelError):
+        reworded(error, "command")
+    if isinstance(error, BadRecordsError):
+        click.echo(f"mrkernel: {error}", err=True)
+        return 1
     if isinstance(error, TaskFailedError) and error.failure is not None:
         click.echo(failure_text(error.failure), err=True)
         return 1
@@ -130,14 +150,32 @@ def _cluster(given: dict[str, Any]) -> Any:
     return connect(given["address"])
 
 
+def _errors_sink(given: dict[str, Any], options: dict[str, Any]) -> Any:
+    """Where to write what is set aside, checked before the job runs; None where that was not asked for."""
+    if given["errors"] is None:
+        return None
+    if settings(on_error=options.get("on_error")).on_error == "raise":
+        raise OptionError("--errors writes the records that were set aside, and none would be",
+                          hint="add --on-error collect")  # fmt: skip
+    from mrkernel.io import open_sink
+
+    with in_words_of("command", is_writing=True):
+        sink = open_sink(given["errors"], overwrite=given["overwrite"])
+        sink.check()
+    return sink
+
+
 def _save(given: dict[str, Any]) -> dict[str, Any]:
     if given["overwrite"] and given["append"]:
         raise OptionError("--overwrite and --append exclude each other", hint="give one of them")
-    if not given["output"] and (given["overwrite"] or given["append"]):
+    if not given["output"] and (given["append"] or (given["overwrite"] and not (given["plot"] or given["errors"]))):
         raise OptionError("--overwrite and --append say how to write -o", hint="add -o TARGET")
+    if not given["output"] and given["output_format"]:
+        raise OptionError("--output-format says how to write -o, and no target is given", hint="add -o TARGET")
     if not given["output"]:
         return {}
     from mrkernel.io import open_sink
 
     how = {"overwrite": given["overwrite"], "append": given["append"]}
-    return {"save": open_sink(given["output"], format=given["output_format"], **how), **how}
+    with in_words_of("command", is_writing=True):
+        return {"save": open_sink(given["output"], format=given["output_format"], **how), **how}

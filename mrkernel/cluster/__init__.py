@@ -6,10 +6,24 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from mrkernel.cluster.choice import cluster, connect, current, default, embedded, prestart
+from mrkernel.cluster.choice import cluster, connect, current, default, embedded, leave, prestart
 from mrkernel.cluster.handle import Cluster, WorkerInfo
+from mrkernel.cluster.limited import limited
+from mrkernel.cluster.status import picture
 
-__all__ = ["Cluster", "WorkerInfo", "cluster", "connect", "current", "default", "embedded", "prestart"]
+__all__ = [
+    "Cluster",
+    "WorkerInfo",
+    "cluster",
+    "connect",
+    "current",
+    "default",
+    "embedded",
+    "leave",
+    "limited",
+    "picture",
+    "prestart",
+]
 
 
 class _CallableModule(ModuleType):

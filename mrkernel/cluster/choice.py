@@ -14,7 +14,7 @@ from mrkernel.cluster.launch import Server
 from mrkernel.config import Settings, settings
 from mrkernel.errors import ClusterError
 
-__all__ = ["cluster", "connect", "current", "default", "embedded", "prestart"]
+__all__ = ["cluster", "connect", "current", "default", "embedded", "leave", "prestart"]
 
 
 class _Choice:
@@ -206,6 +206,19 @@ def cluster(workers: int | str | Any = None, **options: Any) -> Cluster:
     with _choice.lock:
         _choice.chosen = None if chosen.is_embedded else chosen
     return chosen
+
+
+def leave() -> Cluster | None:
+    """Close the cluster that :func:`default` would return, or the connection to it; returns it, or None.
+
+    The next job starts the embedded cluster anew.
+    """
+    found = current()
+    if found is not None:
+        found.close()
+    with _choice.lock:
+        _choice.chosen = None
+    return found
 
 
 def default(given: Settings | None = None) -> Cluster:

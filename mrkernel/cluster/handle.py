@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import os
+import asyncio
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from mrkernel.cluster.replacing import Node, kill_workers, nodes, occupied, run_beside
+from mrkernel.config import counted
 from mrkernel.errors import ClusterError
 
 if TYPE_CHECKING:
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 
     from distributed import Client
 
-__all__ = ["Cluster", "WorkerInfo", "ask", "open_client"]
+__all__ = ["Cluster", "Freed", "WorkerInfo", "ask", "open_client"]
 
 # dask's client sends its messages every 10 ms; 1 ms takes a round trip from 10 to 5 ms (PERFORMANCE, 2.7).
 SEND_INTERVAL_S = 0.001
@@ -41,6 +44,8 @@ class WorkerInfo:
         dask's word: ``"running"``, ``"paused"``, ``"closing"``, …
     executing
         Tasks running in it, those included that were cancelled and have not stopped yet.
+    nanny
+        Address of the process that starts another worker in its place; None where nobody does.
     """
 
     address: str
@@ -50,6 +55,23 @@ class WorkerInfo:
     memory_limit: int | None
     state: str
     executing: int
+    nanny: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freed:
+    """What became of workers whose tasks did not end.
+
+    Attributes
+    ----------
+    replaced
+        Names of the workers that were killed; others come in their place under the same names.
+    occupied
+        Names of those that nobody can replace, as they have no nanny: their tasks run on.
+    """
+
+    replaced: tuple[str, ...] = ()
+    occupied: tuple[str, ...] = ()
 
 
 class Cluster:
@@ -80,6 +102,9 @@ class Cluster:
     1
     """
 
+    # Addresses of the workers that jobs may use; None is all of them.
+    addresses: tuple[str, ...] | None = None
+
     def __init__(
         self,
         client: Client,
@@ -97,6 +122,8 @@ class Cluster:
         self.address = str(cast("Any", client.scheduler).address)
         self._on_close, self._on_scale = on_close, on_scale
         self._pids: dict[str, int] = {}
+        self._returning = (0, 0.0)
+        self._freeing: list[tuple[threading.Thread, threading.Event]] = []
         self._is_closed = False
 
     @property
@@ -106,13 +133,18 @@ class Cluster:
 
     @property
     def n_workers(self) -> int:
-        """Worker processes that can take tasks now."""
-        return len(self._ask("ncores"))
+        """Worker processes that take tasks; one that is being replaced counts already."""
+        found, (wanted, until) = len(self._ask("ncores")), self._returning
+        if found >= wanted or time.monotonic() > until:
+            self._returning = (0, 0.0)
+            return found
+        return wanted
 
     def workers(self) -> list[WorkerInfo]:
         """What the scheduler knows of each worker, in the order of their names."""
-        found: dict[str, dict[str, Any]] = self._ask("identity", n_workers=-1)["workers"]
-        self._learn_pids(set(found))
+        identity = self._ask("identity", n_workers=-1)
+        found: dict[str, dict[str, Any]] = identity["workers"]
+        self._learn_pids(nodes(identity))
         workers = [_worker_info(address, found[address], self._pids.get(address)) for address in found]
         return sorted(workers, key=lambda worker: (len(worker.name), worker.name))
 
@@ -129,10 +161,13 @@ class Cluster:
         if self._on_scale is None:
             raise ClusterError(f"cannot scale the cluster at {self.address}: it is not one that mrkernel started",
                                hint="scale it with the tool that started it")  # fmt: skip
+        self._returning = (0, 0.0)
         try:
             self._on_scale(workers)
         except (OSError, RuntimeError) as error:
-            raise ClusterError(f"cannot scale the cluster at {self.address} to {workers} workers: {error}") from error
+            raise ClusterError(
+                f"cannot scale the cluster at {self.address} to {counted(workers, 'worker')}: {error}"
+            ) from error
 
     def restart_worker(self, address: str, *, timeout: float = RESTART_S) -> None:
         """Kill one worker process whatever it does, and wait until its nanny has started another in its place.
@@ -144,15 +179,11 @@ class Cluster:
         ClusterError
             If there is no such worker, it has no nanny, or no other one came within ``timeout`` seconds.
         """
-        before = set(self._ask("ncores"))
+        before = {node.address: node for node in nodes(self._ask("identity", n_workers=-1))}
         if address not in before:
             raise ClusterError(f"cannot restart the worker at {address}: the cluster has no such worker",
                                hint=f"workers are {', '.join(sorted(before)) or 'none'}")  # fmt: skip
-
-        def kill(dask_worker: Any) -> None:
-            os.kill(dask_worker.pid, 9)
-
-        if not self._run(kill, [address], nanny=True):
+        if not self._kill([before[address]], len(before)):
             raise ClusterError(f"cannot restart the worker at {address}: it has no nanny that answers",
                                hint="start the cluster's workers with nannies")  # fmt: skip
         deadline = time.monotonic() + timeout
@@ -164,12 +195,81 @@ class Cluster:
                 raise ClusterError(f"no worker came in place of the one at {address} within {timeout:.0f} s")
             time.sleep(0.02)
 
+    def free_workers(self, prefix: str) -> Freed:
+        """Replace the workers in which a task runs whose key starts with ``prefix``, cancelled or not; no others.
+
+        Returns when they were killed. Their nannies start others meanwhile, which :attr:`n_workers` counts already.
+
+        Raises
+        ------
+        ClusterError
+            If the scheduler does not answer.
+        """
+        found = nodes(self._ask("identity", n_workers=-1))
+        stuck = occupied(self.client, found, prefix)
+        killed = self._kill(stuck, len(found))
+        return Freed(
+            replaced=tuple(node.name for node in killed),
+            occupied=tuple(node.name for node in stuck if node not in killed),
+        )
+
+    def free_workers_later(
+        self, prefix: str, grace_s: float, is_forced: threading.Event, tell: Callable[[Freed], None]
+    ) -> None:
+        """Do :meth:`free_workers` after ``grace_s``, or once ``is_forced`` is set, and ``tell`` what became of them."""
+
+        def free() -> None:
+            is_forced.wait(grace_s)
+            # Where the cluster or the connection has gone meanwhile, nothing is left to do or to tell.
+            with suppress(Exception, asyncio.CancelledError):
+                tell(self.free_workers(prefix))
+
+        # Other people's workers must not stay occupied because this process ends meanwhile.
+        thread = threading.Thread(target=free, name="mrkernel stop", daemon=self.is_embedded)
+        self._freeing = [(one, forced) for one, forced in self._freeing if one.is_alive()]
+        self._freeing.append((thread, is_forced))
+        thread.start()
+
+    def _kill(self, leaving: list[Node], width: int) -> list[Node]:
+        killed = kill_workers(self.client, leaving)
+        if killed:
+            self._returning = (max(width, self._returning[0]), time.monotonic() + RESTART_S)
+        return killed
+
+    def dashboard(self, *, start: bool = False) -> str:
+        """The address of dask's dashboard of this cluster, or "" if it has none.
+
+        That of an embedded cluster is on the loopback interface only, and exists once it was started. It needs the
+        package bokeh.
+
+        Raises
+        ------
+        ClusterError
+            If it was to be started and cannot be.
+        """
+        if not self.is_embedded:
+            return str(self.client.dashboard_link or "")
+        found = self._ask("mrkernel_dashboard", is_wanted=start)
+        if found["error"]:
+            raise ClusterError(f"cannot start dask's dashboard: {found['error']}",
+                               hint="pip install 'mrkernel[dashboard]'")  # fmt: skip
+        return f"http://127.0.0.1:{found['place']}" if found["place"] else ""
+
     def close(self) -> None:
         """Close the connection, and the cluster too if this process started it; a second call does nothing."""
         if not self._is_closed:
+            if not self.is_embedded:
+                self._free_now()
             self._is_closed = True
             if self._on_close:
                 self._on_close()
+
+    def _free_now(self) -> None:
+        for _, is_forced in self._freeing:
+            is_forced.set()
+        for thread, _ in self._freeing:
+            if thread is not threading.current_thread():
+                thread.join(ANSWER_S)
 
     def __enter__(self) -> Self:
         return self
@@ -184,7 +284,7 @@ class Cluster:
         if self.is_closed:
             return f"<Cluster {kind} {self.address} closed>"
         try:
-            return f"<Cluster {kind} {self.address} {self.n_workers} workers>"
+            return f"<Cluster {kind} {self.address} {counted(self.n_workers, 'worker')}>"
         except ClusterError:
             return f"<Cluster {kind} {self.address} not answering>"
 
@@ -199,32 +299,19 @@ class Cluster:
             raise ClusterError(f"the scheduler at {self.address} does not answer: {error or type(error).__name__}",
                                hint="mr.cluster() starts another") from error  # fmt: skip
 
-    def _learn_pids(self, addresses: set[str]) -> None:
-        self._pids = {address: pid for address, pid in self._pids.items() if address in addresses}
-        unknown = sorted(addresses - set(self._pids))
-        if not unknown:
-            return
+    def _learn_pids(self, found: list[Node]) -> None:
+        self._pids = {node.address: self._pids[node.address] for node in found if node.address in self._pids}
 
         def pid(dask_worker: Any) -> int:
+            import os
+
             found: int = getattr(dask_worker, "pid", None) or os.getpid()
             return found
 
         # A nanny answers for a worker that hangs. Workers without one are asked themselves.
-        self._pids |= self._run(pid, unknown, nanny=True)
-        self._pids |= self._run(pid, sorted(addresses - set(self._pids)), nanny=False)
-
-    def _run(self, function: Callable[..., Any], addresses: list[str], *, nanny: bool) -> dict[str, Any]:
-        """Call a function in these workers' nannies or in themselves, now and beside their tasks; those that answer."""
-        if not addresses:
-            return {}
-        try:
-            client = cast("Any", self.client)
-            answers = client.sync(
-                client._run, function, workers=addresses, nanny=nanny, on_error="ignore", callback_timeout=ANSWER_S
-            )
-        except (OSError, RuntimeError, ValueError):
-            return {}
-        return dict(answers)
+        asked = {node.nanny or node.address: node.address for node in found if node.address not in self._pids}
+        answers = run_beside(self.client, pid, list(asked), timeout=ANSWER_S)
+        self._pids |= {asked[address]: answer for address, answer in answers.items()}
 
 
 def _worker_info(address: str, found: dict[str, Any], pid: int | None) -> WorkerInfo:
@@ -237,6 +324,7 @@ def _worker_info(address: str, found: dict[str, Any], pid: int | None) -> Worker
         memory_limit=found.get("memory_limit") or None,
         state=str(found.get("status", "unknown")),
         executing=int(metrics.get("executing") or 0),
+        nanny=found.get("nanny") or None,
     )
 
 

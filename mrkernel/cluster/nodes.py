@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import time
+from contextlib import suppress
 from typing import Any
 
 import psutil
@@ -15,6 +17,8 @@ __all__ = ["CONFIG", "Nodes"]
 
 # Seconds for a worker to end by itself when it is not needed any more.
 CLOSE_S = 1.0
+# Seconds for workers to hand their results to others before they leave.
+RETIRE_S = 3.0
 
 CONFIG: dict[str, Any] = {
     "distributed.worker.multiprocessing-method": "forkserver",
@@ -39,6 +43,8 @@ CONFIG: dict[str, Any] = {
     "distributed.worker.memory.terminate": 0.95,
     # The statistical profiler costs 1 to 2 % and nobody looks at it here.
     "distributed.worker.profile.enabled": False,
+    # A worker that comes in place of another takes what was given to its neighbours within this; dask waits a second.
+    "distributed.scheduler.work-stealing-interval": "100ms",
     "distributed.admin.tick.limit": "30s",
 }
 
@@ -104,7 +110,10 @@ class Nodes:
         self._transitions = -1
         self.touched, self.idle_timeout = time.monotonic(), idle_timeout
         self.scheduler = _Scheduler(host="127.0.0.1", port=0, protocol="tls", security=security)
-        self.scheduler.handlers.update(mrkernel_touch=self._touch, mrkernel_scale=self._scale)
+        self._dashboard = ""
+        self.scheduler.handlers.update(
+            mrkernel_touch=self._touch, mrkernel_scale=self._scale, mrkernel_dashboard=self._open_dashboard
+        )
 
     async def start(self) -> str:
         """Start the scheduler and return its address."""
@@ -141,11 +150,11 @@ class Nodes:
 
         leaving = sorted(self._nannies, key=busy)[:count]
         self._nannies = [nanny for nanny in self._nannies if nanny not in leaving]
-        await self.scheduler.retire_workers(
-            workers=[nanny.worker_address for nanny in leaving if nanny.worker_address],
-            close_workers=False,
-            remove=True,
-        )
+        addresses = [nanny.worker_address for nanny in leaving if nanny.worker_address]
+        retiring = self.scheduler.retire_workers(workers=addresses, close_workers=False, remove=True)
+        # One that does not answer never hands over what it has; dask computes that again.
+        with suppress(TimeoutError):
+            await asyncio.wait_for(retiring, RETIRE_S)
         await asyncio.gather(*(nanny.close(timeout=CLOSE_S) for nanny in leaving))
 
     def is_busy(self) -> bool:
@@ -168,3 +177,19 @@ class Nodes:
         self.touched = time.monotonic()
         await self.scale(workers)
         return {"status": "OK", "workers": len(self._nannies)}
+
+    async def _open_dashboard(self, *, is_wanted: bool) -> dict[str, Any]:
+        """Where the dashboard is, started if it is wanted; an error's text if it cannot be."""
+        self.touched = time.monotonic()
+        if is_wanted and not self._dashboard:
+            try:
+                importlib.invalidate_caches()
+                # Its packages take a second to import, and tasks must not wait for that.
+                await asyncio.to_thread(importlib.import_module, "mrkernel.cluster.dashboard")
+                await asyncio.to_thread(importlib.import_module, "distributed.dashboard.scheduler")
+                from mrkernel.cluster.dashboard import start_dashboard
+
+                self._dashboard = self._dashboard or start_dashboard(self.scheduler)
+            except (ImportError, OSError) as error:
+                return {"status": "OK", "place": "", "error": f"{error}"}
+        return {"status": "OK", "place": self._dashboard, "error": ""}

@@ -88,13 +88,14 @@ def _has_local_workers(client: Client) -> bool:
     import psutil
 
     own = {address.address for addresses in psutil.net_if_addrs().values() for address in addresses}
-    workers = ask(client, "ncores")
-    hosts = {urlsplit(address).hostname or "" for address in workers}
     with suppress(OSError):
         own.add(socket.gethostbyname(socket.gethostname()))
-    return bool(hosts) and all(
-        host in own or address.startswith("inproc:") for address, host in zip(workers, hosts, strict=False)
-    )
+    workers = ask(client, "ncores")
+    return bool(workers) and all(_is_at(address, own) for address in workers)
+
+
+def _is_at(address: str, hosts: set[str]) -> bool:
+    return address.startswith("inproc:") or (urlsplit(address).hostname or "") in hosts
 
 
 def _can_write(client: Any, folder: str) -> bool:

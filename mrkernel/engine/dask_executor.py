@@ -10,27 +10,44 @@ import queue
 import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
 
-from mrkernel.engine.executor import AttemptLost, AttemptProgressed, AttemptStarted, Message, TaskCall
+from mrkernel.config import counted
+from mrkernel.engine.executor import AttemptLost, AttemptProgressed, AttemptStarted, Message, TaskCall, WorkersSeen
 from mrkernel.engine.shuffle import Fetch, Run
 from mrkernel.engine.tasks import TaskReport, run_attempt
 from mrkernel.engine.tasks.attempt import Runtime
+from mrkernel.engine.telemetry import HostClocks, WorkerWatch
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-__all__ = ["DaskExecutor", "send_file"]
+__all__ = ["DaskExecutor", "Workers", "send_file"]
 
-_ASK_S = 1.0
 _FETCH_S = 60.0
+_REMOVE_S = 1.0
 _AHEAD = 8
 _BUNDLE_S = 0.1
 _MOST_BUNDLED = 64
+_MOST_NAMED = 8
 _NEWS_S = 0.02
 _PIECE = 8 << 20
+
+
+class Workers(Protocol):
+    """What the executor needs of a cluster beside its client."""
+
+    @property
+    def n_workers(self) -> int:
+        """Worker processes that take tasks."""
+
+    def free_workers_later(
+        self, prefix: str, grace_s: float, is_forced: threading.Event, tell: Callable[[Any], None]
+    ) -> None:
+        """After a time, or once forced, replace the workers in which a task runs whose key starts with ``prefix``."""
 
 
 class DaskExecutor:
@@ -42,39 +59,51 @@ class DaskExecutor:
         Of the cluster to run on.
     job_id
         Makes the keys of the job's tasks its own.
-    restart_worker
-        Replaces the worker at an address, whatever it is doing.
+    cluster
+        The cluster of that client.
     home
         None where the workers and this process share a file system. Otherwise a folder of this machine to which
         results are brought; the folders of calls are then relative, and lie in each worker's own local directory,
         which goes when the worker does.
+    workers
+        Addresses of the only workers to use; None is all of them.
     """
 
     def __init__(
-        self, client: Client, job_id: str, restart_worker: Callable[[str], None], *, home: str | None = None
+        self,
+        client: Client,
+        job_id: str,
+        cluster: Workers,
+        *,
+        home: str | None = None,
+        workers: Sequence[str] | None = None,
     ) -> None:
         self._client = client
+        self._cluster = cluster
+        self._workers = None if workers is None else list(workers)
         self._home = home
         self._topic = f"mrkernel-{job_id}"
-        self._restart_worker = restart_worker
         self._calls: dict[str, TaskCall] = {}
         self._bundles: dict[str, tuple[Future[Any], list[str]]] = {}
-        self._running: dict[str, str] = {}
+        self._is_forced = threading.Event()
+        self._removed: list[str] = []
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._is_stopped = False
         self._mean_s: float | None = None
+        self._clocks = HostClocks()
+        self._watch = WorkerWatch(client, workers, lambda seen: self._inbox.put(WorkersSeen(workers=seen)))
         client.subscribe_topic(self._topic, self._on_event)
 
     @property
     def n_workers(self) -> int:
-        return max(1, len(self._client.scheduler_info(n_workers=-1)["workers"]))
+        return len(self._workers) if self._workers else self._watch.n_workers
 
     @property
     def ahead(self) -> int:
         return _AHEAD * self.n_workers * self._bundle_size()
 
     def _bundle_size(self) -> int:
-        """How many attempts share one dask task: short ones are bundled, as each dask task costs 2 to 4 ms."""
+        """How many attempts share one dask task: short ones are bundled, as a dask task costs about 1.5 ms."""
         return 1 if self._mean_s is None else max(1, min(_MOST_BUNDLED, int(_BUNDLE_S / max(self._mean_s, 1e-4))))
 
     def start(self, calls: Sequence[TaskCall]) -> None:
@@ -87,6 +116,7 @@ class DaskExecutor:
         futures = self._client.map(
             _execute, [one for one, _ in bundles], [own for _, own in bundles], topic=self._topic,
             is_local=self._home is None, key=[own[0] for _, own in bundles], pure=False, retries=0,
+            workers=self._workers,
         )  # fmt: skip
         for future, (_, own) in zip(futures, bundles, strict=True):
             self._bundles[own[0]] = (future, own)
@@ -96,9 +126,10 @@ class DaskExecutor:
         self._inbox.put(future.key)
 
     def _on_event(self, event: tuple[float, Any]) -> None:
-        self._inbox.put(event[1])
+        self._inbox.put((time.time(), event[1]))
 
     def poll(self, timeout_s: float) -> list[Message]:
+        self._watch.look()
         items = []
         with suppress(queue.Empty):
             items.append(self._inbox.get(timeout=timeout_s))
@@ -108,28 +139,30 @@ class DaskExecutor:
         for item in items:
             if isinstance(item, str):
                 messages += self._ended(item)
-            else:
-                messages += [message for news in item for message in self._news(news)]
+            elif isinstance(item, WorkersSeen):
+                messages.append(item)
+            elif item:
+                received, told = item
+                self._clocks.hear(told["worker"], told["clock"], received)
+                messages += [message for news in told["news"] for message in self._news(news, received)]
         return messages
 
-    def _news(self, item: dict[str, Any]) -> list[Message]:
+    def _news(self, item: dict[str, Any], received: float) -> list[Message]:
         """What a worker says; its reports come this way too, which spares a round trip for each."""
         key = item["key"]
         call = self._calls.get(key)
         if call is None or self._is_stopped:
             return []
         if "report" in item:
-            return [self._reported(key, pickle.loads(item["report"]))]
+            return [self._reported(key, pickle.loads(item["report"]), received)]
         if "records" in item:
             return [AttemptProgressed(stage=call.stage, task=call.task, records=item["records"], n_bytes=item["bytes"])]
-        self._running[key] = item["worker"]
         return [AttemptStarted(stage=call.stage, task=call.task, worker=item["worker"])]
 
-    def _reported(self, key: str, report: TaskReport) -> TaskReport:
+    def _reported(self, key: str, report: TaskReport, received: float) -> TaskReport:
         del self._calls[key]
-        self._running.pop(key, None)
         self._mean_s = report.seconds if self._mean_s is None else 0.8 * self._mean_s + 0.2 * report.seconds
-        return report
+        return self._clocks.placed(report, received)
 
     def _ended(self, bundle: str) -> list[Message]:
         """A dask task has ended. What it did not report is lost, or, if a message was, fetched."""
@@ -140,7 +173,7 @@ class DaskExecutor:
         if missing and future.status == "finished":
             reports = dict(zip(keys, future.result(), strict=True))
             del self._bundles[bundle]
-            return [self._reported(key, pickle.loads(reports[key])) for key in missing]
+            return [self._reported(key, pickle.loads(reports[key]), time.time()) for key in missing]
         if future.status == "pending":
             # Its worker died just after the end of the task; dask runs it again by itself.
             future.add_done_callback(self._on_done)
@@ -157,34 +190,55 @@ class DaskExecutor:
             return AttemptLost(**where, reason="its worker process died each time it ran", is_fatal=True)
         return AttemptLost(**where, reason=f"{type(error).__name__}: {error}", is_fatal=False)
 
-    def stop(self, *, grace_s: float) -> None:
+    def hurry(self, *, is_forced: bool) -> None:
+        if is_forced:
+            self._is_forced.set()
+        # Wakes the driver.
+        self._inbox.put([])
+
+    def stop(self, *, grace_s: float, say: Callable[[str], None]) -> None:
         self._is_stopped = True
         with suppress(Exception):
             self._client.unsubscribe_topic(self._topic)
         futures = [future for future, _ in self._bundles.values()]
         if not futures:
             return
-        suspects = set(self._running.values())
-        with suppress(Exception):
-            # A worker may have begun an attempt whose news is still on its way.
-            suspects |= {worker for worker, keys in self._client.processing().items() if self._has_own(keys)}
         with suppress(Exception):
             self._client.cancel(futures, force=True)
+        is_idle = not self._calls
         self._bundles.clear()
         self._calls.clear()
-        if suspects:
-            threading.Thread(
-                target=self._replace_stuck, args=(suspects, grace_s), name="mrkernel stop", daemon=True
-            ).start()
+        if is_idle:
+            # The last report arrives before its dask task ends: there is nobody to wait for.
+            return
+        self._cluster.free_workers_later(f"{self._topic}-", grace_s, self._is_forced, partial(self._freed, say))
 
-    def _has_own(self, keys: Sequence[Any]) -> bool:
-        return any(str(key).startswith(self._topic) for key in keys)
+    def _freed(self, say: Callable[[str], None], freed: Any) -> None:
+        if freed.replaced:
+            say(f"{_named(freed.replaced)} replaced: what ran there did not stop by itself")
+        if freed.occupied:
+            say(f"{_named(freed.occupied)} not replaced, for want of a nanny: what runs there goes on")
+        # Attempts may have written beside the first removal; now none is left.
+        for folder in self._removed:
+            self._remove(folder)
 
     def remove(self, folder: str) -> None:
-        shutil.rmtree(folder, ignore_errors=True)
-        if self._home is not None:
+        self._removed.append(folder)
+        self._remove(folder)
+
+    def _remove(self, folder: str) -> None:
+        if self._home is None:
+            shutil.rmtree(folder, ignore_errors=True)
+            return
+
+        def remove() -> None:
             with suppress(Exception):
                 self._client.run(_remove, folder)
+
+        # A worker that holds its interpreter lock does not answer; the job must not wait for that.
+        removing = threading.Thread(target=remove, name="mrkernel remove", daemon=True)
+        removing.start()
+        removing.join(_REMOVE_S)
 
     def bring(self, runs: Sequence[Run]) -> list[Run]:
         if self._home is None:
@@ -199,33 +253,10 @@ class DaskExecutor:
             brought.append(dataclasses.replace(run, path=path))
         return brought
 
-    def _replace_stuck(self, workers: set[str], grace_s: float) -> None:
-        time.sleep(grace_s)
-        for worker in workers:
-            if self._is_stuck(worker):
-                with suppress(Exception):
-                    self._restart_worker(worker)
 
-    def _is_stuck(self, worker: str) -> bool:
-        """Whether the worker still runs a task of this job, or does not answer (a function that holds the GIL)."""
-        answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
-
-        def ask() -> None:
-            with suppress(Exception):
-                if worker not in self._client.scheduler_info(n_workers=-1)["workers"]:
-                    answers.put({worker: False})
-                else:
-                    answers.put(self._client.run(_runs_topic, self._topic, workers=[worker]))
-
-        threading.Thread(target=ask, name="mrkernel ask", daemon=True).start()
-        try:
-            return bool(answers.get(timeout=_ASK_S).get(worker))
-        except queue.Empty:
-            return True
-
-
-def _runs_topic(topic: str, dask_worker: Any) -> bool:
-    return any(str(task.key).startswith(topic) for task in dask_worker.state.executing)
+def _named(workers: Sequence[str]) -> str:
+    shown = ", ".join(workers[:_MOST_NAMED]) + (" and others" if len(workers) > _MOST_NAMED else "")
+    return f"{counted(len(workers), 'worker')} ({shown}) {'was' if len(workers) == 1 else 'were'}"
 
 
 def send_file(client: Client, path: str) -> None:
@@ -290,8 +321,6 @@ def _execute(calls: list[TaskCall], keys: list[str], topic: str, *, is_local: bo
     if not is_local:
         worker.handlers.setdefault("mrkernel_range", _serve_range)
         calls = [dataclasses.replace(call, folder=os.path.join(worker.local_directory, call.folder)) for call in calls]
-        for folder in {call.folder for call in calls}:
-            os.makedirs(folder, mode=0o700, exist_ok=True)
         fetch = _fetcher(worker)
     news = _News(worker, topic)
 
@@ -300,20 +329,36 @@ def _execute(calls: list[TaskCall], keys: list[str], topic: str, *, is_local: bo
         return task is None or task.state == "cancelled"
 
     reports = []
-    for call, key in zip(calls, keys, strict=True):
-        if is_cancelled():
-            break
-        news.say({"key": key, "worker": worker.address})
+    with _marked(worker.local_directory, keys[0]):
+        for call, key in zip(calls, keys, strict=True):
+            if is_cancelled():
+                break
+            if not is_local:
+                os.makedirs(call.folder, mode=0o700, exist_ok=True)
+            news.say({"key": key, "worker": worker.address})
 
-        def report_progress(records: int, n_bytes: int, key: str = key) -> None:
-            news.say({"key": key, "records": records, "bytes": n_bytes})
+            def report_progress(records: int, n_bytes: int, key: str = key) -> None:
+                news.say({"key": key, "records": records, "bytes": n_bytes})
 
-        runtime = Runtime(
-            worker=worker.address, report_progress=report_progress, is_cancelled=is_cancelled, fetch=fetch
-        )
-        reports.append(pickle.dumps(run_attempt(call, runtime), protocol=5))
-        news.say({"key": key, "report": reports[-1]}, is_last=key == keys[-1])
+            runtime = Runtime(
+                worker=worker.address, report_progress=report_progress, is_cancelled=is_cancelled, fetch=fetch
+            )
+            reports.append(pickle.dumps(run_attempt(call, runtime), protocol=5))
+            news.say({"key": key, "report": reports[-1]}, is_last=key == keys[-1])
     return reports
+
+
+@contextmanager
+def _marked(folder: str, key: str) -> Iterator[None]:
+    """Leave a mark in the worker's folder while a task runs: one that holds the interpreter lock can be seen by it."""
+    mark = os.path.join(folder, key)
+    with suppress(OSError), open(mark, "wb"):
+        pass
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            os.unlink(mark)
 
 
 class _News:
@@ -343,5 +388,6 @@ class _News:
 
     def _send(self) -> None:
         if self._held:
-            self._worker.log_event(self._topic, self._held)
+            told = {"worker": self._worker.address, "clock": time.monotonic(), "news": self._held}
+            self._worker.log_event(self._topic, told)
             self._held, self._sent = [], time.monotonic()

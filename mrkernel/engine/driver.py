@@ -5,20 +5,33 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from mrkernel.engine.executor import AttemptLost, AttemptProgressed, AttemptStarted, Executor, Message, TaskCall
+from mrkernel.config import counted
+from mrkernel.engine.calls import CallMaker
+from mrkernel.engine.executor import AttemptLost, AttemptStarted, Executor, Message, News, TaskCall
 from mrkernel.engine.joining import joined_in_key_order
-from mrkernel.engine.ranges import key_ranges
+from mrkernel.engine.ledger import Ledger
 from mrkernel.engine.shuffle import LostRunError, Run
-from mrkernel.engine.stages import Stage, in_order, partition_rows, stage_finished, stage_name
-from mrkernel.engine.tasks import MapCall, MergeCall, ReduceCall, TaskReport
-from mrkernel.engine.wording import failure_error, split_words, with_source_lines
+from mrkernel.engine.stages import (
+    Stage,
+    failing_too,
+    in_order,
+    news_event,
+    partition_rows,
+    stage_finished,
+    stage_name,
+    task_finished,
+)
+from mrkernel.engine.tasks import ReduceCall, TaskReport
+from mrkernel.engine.wording import failure_error, lost_failure, with_source_lines
 from mrkernel.errors import ClusterError, JobCancelledError
 from mrkernel.events import (
+    BadRecords,
     Counters,
+    Evenness,
     Event,
     Failure,
     JobFinished,
@@ -26,8 +39,6 @@ from mrkernel.events import (
     PlanChanged,
     StageStarted,
     TaskFailed,
-    TaskFinished,
-    TaskProgressed,
     TaskRetried,
     TaskStarted,
 )
@@ -40,14 +51,18 @@ __all__ = ["Driver", "Outcome"]
 _POLL_S = 0.1
 _MERGE_FAN_IN = 32
 _BACK_OFF_S = 0.2
+# For running attempts to stop by themselves; another second brings the next workers.
+_GRACE_S = 1.5
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What a finished run leaves: the result's parts in order, and the counters."""
+    """What a finished run leaves: the result's parts in order, counters, what was set aside, and how even it was."""
 
     parts: list[Run] = field(default_factory=list)
     counters: Counters = field(default_factory=dict)
+    bad: BadRecords = field(default_factory=BadRecords)
+    evenness: Evenness = field(default_factory=Evenness)
 
 
 class Driver:
@@ -86,18 +101,27 @@ class Driver:
         as_source: Callable[[list[Run]], Source],
     ) -> None:
         self._plan, self._executor = plan, executor
-        self._job, self._job_id = job, job_id
+        self._job_id = job_id
         self._scratch, self._results = scratch, results
+        self._calls = CallMaker(plan, job=job, job_id=job_id, scratch=scratch)
+        self._ledger = Ledger(plan.settings)
         self._emit, self._as_source = emit, as_source
         self._stop = threading.Event()
         self._stopped_as = "cancelled"
         self._counters: Counters = {}
+        self._messages: deque[Message] = deque()
         self._started = time.perf_counter()
 
-    def stop(self, state: str = "cancelled") -> None:
-        """Ask the run to end as ``"cancelled"`` or ``"interrupted"``; may be called from any thread, or a signal."""
-        self._stopped_as = state
-        self._stop.set()
+    def stop(self, state: str = "cancelled", *, is_forced: bool = False) -> None:
+        """Ask the run to end as ``"cancelled"`` or ``"interrupted"``; may be called from any thread, or a signal.
+
+        Attempts have a moment to stop by themselves before their workers are replaced, none if it is forced. A run
+        that has ended can still be forced while they have that moment.
+        """
+        if not self._stop.is_set():
+            self._stopped_as = state
+            self._stop.set()
+        self._executor.hurry(is_forced=is_forced)
 
     def run(self) -> Outcome:
         """Run the plan; returns when the result is whole.
@@ -117,7 +141,9 @@ class Driver:
         try:
             parts = self._ordered(self._executor.bring(self._run_steps()))
             state = "finished"
-            return Outcome(parts=parts, counters=self._counters)
+            return Outcome(
+                parts=parts, counters=self._counters, bad=self._ledger.bad_records(), evenness=self._ledger.evenness()
+            )
         except JobCancelledError:
             state = self._stopped_as
             raise
@@ -125,8 +151,10 @@ class Driver:
             error = str(caught)
             raise
         finally:
-            self._executor.stop(grace_s=1.0)
+            self._executor.stop(grace_s=_GRACE_S, say=self._say)
             self._executor.remove(self._scratch)
+            if state != "finished":
+                self._executor.remove(self._results)
             seconds = time.perf_counter() - self._started
             self._emit(
                 JobFinished(job_id=self._job_id, state=state, seconds=seconds, counters=self._counters, error=error)
@@ -163,7 +191,7 @@ class Driver:
         return self._try_step(step, plan, folder)
 
     def _try_step(self, step: Job, plan: StepPlan, folder: str) -> list[Run]:
-        maps = self._map_calls(step, plan, folder)
+        maps = self._calls.maps(plan, folder)
         input_bytes = plan.source.size_bytes()
         stage = self._run_stage(stage_name("map", plan.step), maps, input_bytes=input_bytes)
         for report in stage.reports.values():
@@ -172,25 +200,14 @@ class Driver:
         if not plan.n_partitions:
             return runs
         merged = self._merged(step, plan, runs)
-        reduces = list(self._reduce_calls(step, plan, merged, folder))
+        reduces = self._calls.reduces(step, plan, merged, folder, self._executor.n_workers)
+        if plan.n_partitions > 1 and [call.partitions for call in reduces if isinstance(call, ReduceCall)] == [()]:
+            n_rows = sum(run.n_rows for run in merged)
+            self._say(f"no shuffle: {n_rows:,} rows are left after the map stage, one task reduces them")
         size = sum(run.n_bytes for run in merged)
         # Map tasks can run again one by one as long as the reduce tasks read their files and not merged ones.
         maps_again = stage if merged is runs else None
         return in_order(self._run_stage(stage_name("reduce", plan.step), reduces, input_bytes=size, maps=maps_again))
-
-    # -- calls -------------------------------------------------------------------------------------------------
-
-    def _map_calls(self, step: Job, plan: StepPlan, folder: str) -> list[TaskCall]:
-        name = stage_name("map", plan.step)
-        shuffles = plan.n_partitions > 0
-        return [
-            MapCall(
-                job_id=self._job_id, stage=name, task=number, attempt=1, job=self._job, step=plan.step,
-                folder=self._scratch if shuffles else folder, source=plan.source, split=split,
-                n_partitions=plan.n_partitions, has_shuffle=shuffles, combine=self._plan.settings.combine,
-            )
-            for number, split in enumerate(plan.splits)
-        ]  # fmt: skip
 
     def _merged(self, step: Job, plan: StepPlan, runs: list[Run]) -> list[Run]:
         """Merge small combined outputs in a tree, so that one reduce task does not open thousands of files."""
@@ -209,40 +226,10 @@ class Driver:
                     f"merging {len(runs):,} small outputs in a tree: {sum(run.n_rows for run in runs):,} rows are left"
                 )
             name = stage_name("merge", plan.step) + (f" level {level + 1}" if level else "")
-            calls: list[TaskCall] = [
-                MergeCall(job_id=self._job_id, stage=name, task=number, attempt=1, job=self._job, step=plan.step,
-                          folder=self._scratch, runs=group, n_partitions=plan.n_partitions)
-                for number, group in enumerate(groups)
-            ]  # fmt: skip
+            calls = self._calls.merges(plan, name, groups)
             runs = in_order(self._run_stage(name, calls, input_bytes=sum(run.n_bytes for run in runs)))
             level += 1
         return runs
-
-    def _reduce_calls(self, step: Job, plan: StepPlan, runs: list[Run], folder: str) -> Iterator[TaskCall]:
-        common: dict[str, Any] = {
-            "job_id": self._job_id,
-            "stage": stage_name("reduce", plan.step),
-            "attempt": 1,
-            "job": self._job,
-            "step": plan.step,
-            "folder": folder,
-            "runs": tuple(runs),
-        }
-        workers = self._executor.n_workers
-        if step.sort == "key":
-            total = sum(run.n_rows for run in runs)
-            groups = reduce_tasks(step, dataclasses.replace(plan, n_partitions=256, has_fixed_partitions=False),
-                                  [-(-total // 256)] * 256, workers)  # fmt: skip
-            n_ranges = self._plan.settings.reducers or len(groups)
-            for number, (lower, upper) in enumerate(key_ranges(runs, n_ranges)):
-                yield ReduceCall(**common, task=number, partitions=(), lower=lower, upper=upper)
-            return
-        rows = partition_rows(runs, plan.n_partitions)
-        groups = reduce_tasks(step, plan, rows, workers)
-        if groups == [()] and plan.n_partitions > 1:
-            self._say(f"no shuffle: {sum(rows):,} rows are left after the map stage, one task reduces them")
-        for number, partitions in enumerate(groups):
-            yield ReduceCall(**common, task=number, partitions=partitions)
 
     # -- stages ------------------------------------------------------------------------------------------------
 
@@ -254,17 +241,20 @@ class Driver:
         self._emit(StageStarted(job_id=self._job_id, stage=name, n_tasks=len(calls), input_bytes=input_bytes))
         waiting = list(reversed(calls))
         while len(stage.reports) < len(calls):
-            outstanding = len(calls) - len(waiting) - len(stage.reports)
-            if waiting and outstanding <= self._executor.ahead // 2:
-                self._feed(waiting, self._executor.ahead - outstanding)
             if self._stop.is_set():
                 raise JobCancelledError(
                     f"the job {self._plan.job.name} was {self._stopped_as} in its {name} stage "
-                    f"after {len(stage.reports):,} of {len(calls):,} tasks"
+                    f"after {len(stage.reports):,} of {counted(len(calls), 'task')}"
                 )
-            for message in self._executor.poll(_POLL_S):
-                self._handle(message, stage, maps)
+            outstanding = len(calls) - len(waiting) - len(stage.reports)
+            if waiting and outstanding <= self._executor.ahead // 2:
+                self._feed(waiting, self._executor.ahead - outstanding)
+            self._messages.extend(self._executor.poll(_POLL_S))
+            # What an attempt says that was told to stop is no failure.
+            while self._messages and not self._stop.is_set():
+                self._handle(self._messages.popleft(), stage, maps)
         self._emit(stage_finished(self._job_id, stage))
+        self._say(*filter(None, [self._ledger.close(name)]))
         return stage
 
     def _feed(self, waiting: list[TaskCall], count: int) -> None:
@@ -273,13 +263,13 @@ class Driver:
             self._executor.start(calls)
 
     def _handle(self, message: Message, stage: Stage, maps: Stage | None) -> None:
+        if isinstance(message, News):
+            self._emit(news_event(self._job_id, message))
+            return
         # While reduce tasks wait, map tasks whose files were lost run again and may fail or be lost themselves.
         owner = maps if maps is not None and message.stage == maps.name else stage
         if isinstance(message, AttemptStarted):
             self._on_started(message, stage)
-        elif isinstance(message, AttemptProgressed):
-            self._emit(TaskProgressed(job_id=self._job_id, stage=message.stage, task=message.task,
-                                      records=message.records, input_bytes=message.n_bytes))  # fmt: skip
         elif isinstance(message, AttemptLost):
             self._on_lost(message, owner)
         elif message.failure is not None:
@@ -308,23 +298,23 @@ class Driver:
         if report.task in stage.reports:
             return
         stage.reports[report.task] = report
+        self._ledger.add(report)
         for name, amount in report.counters.items():
             self._counters[name] = self._counters.get(name, 0) + amount
-        self._emit(
-            TaskFinished(
-                job_id=self._job_id, stage=report.stage, task=report.task, worker=report.worker, seconds=report.seconds,
-                attempt=max(report.attempt, stage.starts.get(report.task, 1)), records_in=report.records_in,
-                records_out=report.records_out, bytes_in=report.bytes_in, bytes_out=report.bytes_out,
-            )
-        )  # fmt: skip
+        self._emit(task_finished(self._job_id, report, stage, scratch=self._scratch))
 
     def _on_failure(self, failure: Failure, report: TaskReport, stage: Stage) -> None:
+        if report.is_over_limit:
+            self._ledger.add(report)
         failure = with_source_lines(failure)
         call = stage.calls.get(report.task)
         if not failure.is_user_error and call is not None and report.attempt < self._plan.settings.attempts:
             self._again(call, stage, f"{failure.error_type}: {failure.error_text}", wait_s=_BACK_OFF_S * report.attempt)
             return
         self._emit(TaskFailed(job_id=self._job_id, stage=report.stage, task=report.task, failure=failure))
+        for other in failing_too(self._executor, self._messages):
+            self._emit(TaskFailed(job_id=self._job_id, stage=other.stage, task=other.task,
+                                  failure=with_source_lines(other)))  # fmt: skip
         raise failure_error(failure)
 
     def _on_lost(self, message: AttemptLost, stage: Stage) -> None:
@@ -335,13 +325,7 @@ class Driver:
         if "connection" in message.reason:
             raise ClusterError(f"the job {self._plan.job.name} lost its cluster: {message.reason}",
                                hint="run it again; the embedded cluster starts anew")  # fmt: skip
-        where = call.split.source if isinstance(call, MapCall) else ""
-        failure = Failure(
-            stage=message.stage, task=message.task, function="mapper" if isinstance(call, MapCall) else "reducer",
-            error_type="WorkerLost", error_text=message.reason, source=where,
-            location=split_words(call.split) if isinstance(call, MapCall) else "",
-            hint="the function may crash the interpreter or need more memory than a worker has",
-        )  # fmt: skip
+        failure = lost_failure(message, call)
         self._emit(TaskFailed(job_id=self._job_id, stage=message.stage, task=message.task, failure=failure))
         raise failure_error(failure)
 

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from mrkernel.engine.shuffle import Run
 from mrkernel.engine.tasks import MapCall, MergeCall, ReduceCall, TaskReport
+from mrkernel.events import WorkerSample
 
-__all__ = ["AttemptLost", "AttemptProgressed", "AttemptStarted", "Executor", "Message", "TaskCall"]
+__all__ = [
+    "AttemptLost",
+    "AttemptProgressed",
+    "AttemptStarted",
+    "Executor",
+    "Message",
+    "News",
+    "TaskCall",
+    "WorkersSeen",
+]
 
 TaskCall: TypeAlias = MapCall | MergeCall | ReduceCall
 
@@ -47,7 +57,15 @@ class AttemptLost:
     is_fatal: bool
 
 
-Message: TypeAlias = AttemptStarted | AttemptProgressed | AttemptLost | TaskReport
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkersSeen:
+    """How the workers are, told about once a second while the driver polls."""
+
+    workers: tuple[WorkerSample, ...]
+
+
+News: TypeAlias = AttemptProgressed | WorkersSeen
+Message: TypeAlias = AttemptStarted | AttemptLost | News | TaskReport
 
 
 class Executor(Protocol):
@@ -67,8 +85,14 @@ class Executor(Protocol):
     def poll(self, timeout_s: float) -> list[Message]:
         """What has happened since the last call, in order; waits up to ``timeout_s`` for something."""
 
-    def stop(self, *, grace_s: float) -> None:
-        """Give up all attempts. Whatever still runs after ``grace_s`` has its worker replaced, in the background."""
+    def hurry(self, *, is_forced: bool) -> None:
+        """Tell running attempts, from any thread, to stop; forced, :meth:`stop` gives them no time for it."""
+
+    def stop(self, *, grace_s: float, say: Callable[[str], None]) -> None:
+        """Give up all attempts. What still runs after ``grace_s`` has its worker replaced, in the background.
+
+        ``say`` is told, from another thread, what had to be done or could not be.
+        """
 
     def remove(self, folder: str) -> None:
         """Delete a folder that attempts have written in, wherever it is."""

@@ -19,6 +19,8 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import ipc
 
+from mrkernel.engine.phases import phase
+
 __all__ = [
     "Fetch",
     "LostRunError",
@@ -88,6 +90,7 @@ def new_path(folder: str, stem: str) -> str:
     return os.path.join(folder, f"{stem}-{secrets.token_hex(4)}.arrow")
 
 
+@phase("write")
 def write_run(
     table: pa.Table, partitions: np.ndarray, n_partitions: int, *, folder: str, task: int, worker: str
 ) -> Run:
@@ -137,11 +140,15 @@ def _open_all(runs: Sequence[Run], fetch: Fetch | None) -> list[ipc.RecordBatchF
 class RunReaders:
     """Open runs, so that a task that walks many partitions opens each file once, unless they are too many."""
 
+    @phase("fetch")
     def __init__(self, runs: Sequence[Run], fetch: Fetch | None = None) -> None:
         self._runs = [run for run in runs if run.n_rows]
         self._fetch = fetch
+        # A partition without rows has no batch in its file.
+        self._places = [np.cumsum(np.asarray(run.rows) > 0) - 1 for run in self._runs]
         self._readers = _open_all(self._runs, fetch) if len(self._runs) <= _most_open() else None
 
+    @phase("fetch")
     def partition(self, number: int) -> list[pa.Table]:
         """The tables of one partition, in the order of the runs.
 
@@ -154,11 +161,11 @@ class RunReaders:
         for index, run in enumerate(self._runs):
             if run.rows[number]:
                 reader = self._readers[index] if self._readers else _open(run, self._fetch, is_mapped=False)
-                batch = sum(1 for count in run.rows[:number] if count)
-                tables.append(_read(run, partial(reader.get_batch, batch)))
+                tables.append(_read(run, partial(reader.get_batch, int(self._places[index][number]))))
         return tables
 
 
+@phase("fetch")
 def read_all(runs: Sequence[Run], fetch: Fetch | None = None) -> list[pa.Table]:
     """Everything the runs hold, a table for each run that has rows.
 
@@ -219,6 +226,7 @@ class RemoteFile(io.RawIOBase):
         return b"".join(pieces)
 
 
+@phase("commit")
 def write_batches(batches: Iterator[pa.Table], path: str) -> tuple[int, int]:
     """Write tables of one schema to a new IPC file in batches of 64 k rows; returns rows and bytes."""
     rows, writer, file = 0, None, None

@@ -6,11 +6,13 @@ import dataclasses
 import linecache
 
 from mrkernel import errors
+from mrkernel.engine.executor import AttemptLost, TaskCall
+from mrkernel.engine.tasks import MapCall
 from mrkernel.errors import MrkernelError, SourceError, TaskFailedError
 from mrkernel.events import Failure
 from mrkernel.io import Split
 
-__all__ = ["failure_error", "failure_sentence", "split_words", "with_source_lines"]
+__all__ = ["failure_error", "failure_sentence", "lost_failure", "split_words", "with_source_lines"]
 
 
 def with_source_lines(failure: Failure) -> Failure:
@@ -47,3 +49,18 @@ def failure_sentence(failure: Failure) -> str:
     where = f", in line {line.lineno} of {line.function}: {line.text}" if line and line.text else ""
     what = f"{failure.error_type}: {failure.error_text}" if failure.error_text else failure.error_type
     return f"{failure.function} failed{at}: {what}{where}"
+
+
+def lost_failure(lost: AttemptLost, call: TaskCall | None) -> Failure:
+    """The failure of a task whose workers died each time."""
+    split = call.split if isinstance(call, MapCall) else None
+    return Failure(
+        stage=lost.stage,
+        task=lost.task,
+        function="mapper" if split else "reducer",
+        error_type="WorkerLost",
+        error_text=lost.reason,
+        source=split.source if split else "",
+        location=split_words(split) if split else "",
+        hint="the function may crash the interpreter or need more memory than a worker has",
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mrkernel.io.aside import Aside, Unreadable
 from mrkernel.io.base import Origin, Part, RecordBlock, Sink, Source, Split
 from mrkernel.io.functions import custom
 from mrkernel.io.opening import open_sink
@@ -10,6 +11,7 @@ from mrkernel.io.registry import Format, LocationHint, as_source, files, formats
 from mrkernel.io.writers import FormatWriter, OpenFile, TextFormatWriter
 
 __all__ = [
+    "Aside",
     "Format",
     "FormatWriter",
     "LocationHint",
@@ -21,6 +23,7 @@ __all__ = [
     "Source",
     "Split",
     "TextFormatWriter",
+    "Unreadable",
     "as_source",
     "custom",
     "files",

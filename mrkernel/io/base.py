@@ -5,9 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+
+if TYPE_CHECKING:
+    from mrkernel.io.aside import Aside
 
 __all__ = ["Origin", "Part", "RecordBlock", "Sink", "Source", "Split"]
 
@@ -131,6 +134,13 @@ class Source(ABC):
     def read_pairs(self, split: Split) -> Iterator[RecordBlock]:
         """For a keyed source: the same rows as (key, value) tuples."""
         raise TypeError(f"{self.name} is not made of (key, value) pairs")
+
+    def setting_aside(self, aside: Aside) -> Source:
+        """A source like this one that hands rows which it cannot parse to ``aside``, and goes on.
+
+        Sources whose rows cannot be told apart return themselves: what cannot be parsed is an error then.
+        """
+        return self
 
     def schema(self) -> pa.Schema | None:
         """Columns of :meth:`read`, if they are known without reading everything; else None."""

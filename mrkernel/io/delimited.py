@@ -13,13 +13,14 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from mrkernel.errors import OptionError, SourceReadError
+from mrkernel.io.aside import sift
 from mrkernel.io.base import Origin, RecordBlock, Split
-from mrkernel.io.delimited_errors import InvalidRows, bad_value, header_problem, line_break_in_quotes
+from mrkernel.io.delimited_errors import InvalidRows, bad_row, bad_value, has_longer_rows, header_problem, wrong_length
 from mrkernel.io.filesource import Cut, Piece, byte_ranges, reading, whole_file
 from mrkernel.io.locations import Entry
-from mrkernel.io.schemas import arrow_types, check_columns, one_schema
+from mrkernel.io.schemas import arrow_types, check_columns, column_list, one_schema
 from mrkernel.io.streams import UTF8, is_line_safe, line_blocks
-from mrkernel.io.text import LineSource
+from mrkernel.io.text import MOST_COUNTED, LineSource
 
 __all__ = ["CsvSource", "TsvSource"]
 
@@ -69,12 +70,10 @@ class CsvSource(LineSource):
         for option, value in (("delimiter", self.delimiter), ("quote_char", quote_char or '"')):
             if len(value) != 1 or ord(value) > 127 or value in "\r\n":
                 raise OptionError(f"{option}={value!r} is not one ASCII character", hint='for example ";" or "\\t"')
-        if isinstance(columns, str):
-            raise OptionError(f"columns={columns!r} is not a list", hint=f"say columns=[{columns!r}]")
         self.quote_char = quote_char
         self.header = header
         self.column_names = tuple(column_names) if column_names is not None else None
-        self.columns = list(columns) if columns is not None else None
+        self.columns = column_list(columns)
         self.types = arrow_types(types)
         self.null_values = list(null_values) if null_values is not None else None
         self.newlines_in_values = newlines_in_values
@@ -137,6 +136,8 @@ class CsvSource(LineSource):
         """Batches of about 1 MB of text."""
         schema, (_, end) = self.schema(), piece.extra
         options = self._convert_options(schema)
+        if self.aside is not None:
+            self.aside.begin(piece, lambda: self._rows_before(piece, piece.start))
         if self.newlines_in_values:
             with closing(_Rows(self, piece, end)) as rows:
                 yield from self._stream(piece, pa.PythonFile(rows, mode="r"), options)
@@ -144,12 +145,14 @@ class CsvSource(LineSource):
         for at, data in self.blocks(piece, _BLOCK_BYTES):
             offset, block = (at, data) if at >= end else (end, data[end - at :])
             if block:
-                table = self._parse(piece, offset, self.to_utf8(piece, offset, block), options)
-                yield from table.combine_chunks().to_batches()
+                for table in self._tables(piece, offset, self.to_utf8(piece, offset, block), options):
+                    yield from table.combine_chunks().to_batches()
 
     def locate(self, split: Split, block: RecordBlock, index: int) -> Origin:
         """File and row number, from 1 after the header; reads the file up to there."""
         piece = split.payload[block.file]
+        if self.aside is not None:
+            return self._origin_of_row(piece, self.aside.row_of(block.first + index))
         row = self._rows_before(piece, piece.start) + block.first + index
         return Origin(source=piece.shown, location=f"row {row + 1}", offset=row)
 
@@ -157,18 +160,19 @@ class CsvSource(LineSource):
         """Names of a file's columns, and where its rows begin; no names if the file is empty."""
         with closing(self.open_lines(path)) as stream:
             for at, block in line_blocks(stream, 0, None, 64 << 10):
-                line = next((line for line in block.splitlines(keepends=True) if line.strip(b"\r\n")), None)
-                if line is None:
+                lines = block.lstrip(b"\r\n").splitlines(keepends=True)
+                if not lines:
                     continue
-                begin = at + block.index(line)
-                fields = next(csv.reader([self._decoded(entry, at, line)], delimiter=self.delimiter,
-                                         **self._quoting()))  # fmt: skip
+                begin = at + len(block) - sum(map(len, lines))
+                rows = csv.reader((self._decoded(entry, at, line) for line in lines), delimiter=self.delimiter,
+                                  **self._quoting())  # fmt: skip
+                fields = next(rows)
                 names = self.column_names or (tuple(fields) if self.header else
                                               tuple(f"c{n + 1}" for n in range(len(fields))))  # fmt: skip
                 if problem := header_problem(names, fields, is_read=self.column_names is None and self.header):
                     raise SourceReadError(f"cannot read {entry.shown}: {problem}",
                                           hint="say column_names=[…], or header=False if there is none")  # fmt: skip
-                return names, begin + len(line) if self.header else begin
+                return names, begin + sum(map(len, lines[: rows.line_num])) if self.header else begin
         return (), 0
 
     def _infer(self, entry: Entry, names: tuple[str, ...], end: int) -> dict[str, pa.DataType]:
@@ -181,6 +185,8 @@ class CsvSource(LineSource):
             options = self._convert_options(pa.schema([(n, t) for n, t in self.types.items() if n in names]))
             options.include_columns, options.include_missing_columns = [], False
             utf8 = self.to_utf8(piece, max(at, end), block)
+            if self.aside is not None:
+                utf8 = self._readable(names, utf8, options)
             if self.newlines_in_values:
                 table = next(self._stream(piece, pa.BufferReader(utf8), options))
             else:
@@ -192,25 +198,85 @@ class CsvSource(LineSource):
 
     def _parse(self, piece: Piece, offset: int, block: bytes, options: pacsv.ConvertOptions) -> pa.Table:
         names = piece.extra[0]
-        invalid = InvalidRows()
+        invalid = InvalidRows(len(names), self.delimiter, self.quote_char)
         try:
-            table = pacsv.read_csv(pa.BufferReader(block), self._read_options(names, len(block) + 1),
-                                   self._parse_options(invalid), options)  # fmt: skip
+            return self._parsed(names, block, options, invalid)
         except pa.ArrowInvalid as error:
             if self.encoding == UTF8:
                 self.text_of(piece, offset, block)
-            if str(error) == "Empty CSV file":
-                return pa.schema([(name, pa.null()) for name in names]).empty_table().select([])
-            if self.quote_char and line_break_in_quotes(block, None, self._quoting()):
+            if invalid.is_open:
                 raise self._line_break(piece, offset) from None
             raise bad_value(piece.shown, names, error, invalid, self._rows_before(piece, offset)) from None
-        if self.quote_char and line_break_in_quotes(block, table.num_rows, self._quoting()):
-            raise self._line_break(piece, offset)
+
+    def _parsed(
+        self, names: tuple[str, ...], block: bytes, options: pacsv.ConvertOptions, invalid: InvalidRows
+    ) -> pa.Table:
+        """The rows of a block, or ArrowInvalid, for which ``invalid`` knows whether a quoted value is left open."""
+        may_break = self.quote_char is not None and self.quote_char.encode() in block
+        text = invalid.closing(block) if may_break else block
+        try:
+            table = pacsv.read_csv(pa.BufferReader(text), self._read_options(names, len(text) + 1),
+                                   self._parse_options(invalid), options)  # fmt: skip
+        except pa.ArrowInvalid as error:
+            if str(error) == "Empty CSV file":
+                return pa.schema([(name, pa.null()) for name in names]).empty_table().select([])
+            raise
+        if invalid.is_open or (may_break and has_longer_rows(block, table.num_rows)):
+            invalid.is_open = True
+            raise pa.ArrowInvalid("a quoted value holds a line break")
         return table
+
+    # -- rows set aside ----------------------------------------------------------------------------------------
+
+    def _tables(self, piece: Piece, offset: int, block: bytes, options: pacsv.ConvertOptions) -> Iterator[pa.Table]:
+        if self.aside is None:
+            yield self._parse(piece, offset, block, options)
+            return
+        begin = self.aside.n_rows
+        lines = [line for line in block.splitlines(keepends=True) if line.rstrip(b"\r\n")]
+        self.aside.n_rows += len(lines)
+        for start, _, table, error in sift(lines, partial(self._parse_lines, piece.extra[0], options)):
+            if table is not None:
+                yield table
+            elif error is not None:
+                row = begin + start
+                self.aside.drop(row)
+                text = lines[start].decode(UTF8, "backslashreplace").rstrip("\r\n")
+                self.aside.hand_over(text, error, partial(self._origin_of_row, piece, row))
+
+    def _parse_lines(self, names: tuple[str, ...], options: pacsv.ConvertOptions, lines: Sequence[bytes]) -> pa.Table:
+        invalid = InvalidRows(len(names), self.delimiter, self.quote_char)
+        try:
+            return self._parsed(names, b"".join(lines), options, invalid)
+        except pa.ArrowInvalid as error:
+            raise bad_row(names, error, invalid) from None
+
+    def _readable(self, names: tuple[str, ...], block: bytes, options: pacsv.ConvertOptions) -> bytes:
+        """Those lines of a block that are rows by themselves, whatever the types of other columns will be."""
+        lines = [line for line in block.splitlines(keepends=True) if line.rstrip(b"\r\n")]
+        as_text = pacsv.ConvertOptions(column_types={name: self.types.get(name, pa.string()) for name in names},
+                                       decimal_point=self.decimal_point)  # fmt: skip
+        as_text.null_values, as_text.strings_can_be_null = options.null_values, options.strings_can_be_null
+        found = sift(lines, partial(self._parse_lines, names, as_text))
+        return b"".join(line for start, stop, table, _ in found if table is not None for line in lines[start:stop])
+
+    def skip_row(self, piece: Piece, row: Any) -> None:
+        """Set a row of a wrong length aside, in a file that is one piece."""
+        if self.aside is not None:
+            error = SourceReadError(f"the row has {wrong_length(row)}")
+            self.aside.drop(row.number - 1)
+            self.aside.hand_over(row.text, error, partial(self._origin_of_row, piece, row.number - 1))
+
+    def _origin_of_row(self, piece: Piece, row: int) -> Origin:
+        assert self.aside is not None
+        if piece.start > MOST_COUNTED:
+            return Origin(source=piece.shown, location=f"row {row + 1} after byte {piece.start}", offset=None)
+        place = self.aside.absolute(row)
+        return Origin(source=piece.shown, location=f"row {place + 1}", offset=place)
 
     def _stream(self, piece: Piece, rows: Any, options: pacsv.ConvertOptions) -> Iterator[pa.RecordBatch]:
         names = piece.extra[0]
-        invalid = InvalidRows()
+        invalid = InvalidRows() if self.aside is None else _SkippedRows(self, piece)
         try:
             yield from pacsv.open_csv(
                 rows, self._read_options(names, 4 * _BLOCK_BYTES), self._parse_options(invalid), options
@@ -273,6 +339,19 @@ class TsvSource(CsvSource):
 
     suffixes: ClassVar[tuple[str, ...]] = (".tsv", ".tab")
     default_delimiter: ClassVar[str] = "\t"
+
+
+class _SkippedRows(InvalidRows):
+    """Sets rows of a wrong length aside while a file is read as a stream."""
+
+    def __init__(self, source: CsvSource, piece: Piece) -> None:
+        super().__init__()
+        self._source, self._piece = source, piece
+
+    def __call__(self, row: Any) -> str:
+        """Set the row aside and go on."""
+        self._source.skip_row(self._piece, row)
+        return "skip"
 
 
 class _Rows(io.RawIOBase):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from mrkernel.errors import MrkernelError, OptionError, SourceChangedError, SourceReadError
+from mrkernel.io.aside import Aside
 from mrkernel.io.base import RecordBlock, Source, Split
 from mrkernel.io.locations import Entry, compression_of, expand, fingerprint, is_url, safe_name
 from mrkernel.io.objects import row_blocks
@@ -79,11 +81,12 @@ class FileSource(Source):
         self.storage_options = dict(storage_options or {})
         self._entries: list[Entry] | None = None
         self._planned: int | None = None
+        self.aside: Aside | None = None
         self.entries()
 
     def __getstate__(self) -> dict[str, Any]:
         # A worker gets its files with each split; 10,000 entries in every task would cost more than the task.
-        return {**self.__dict__, "_entries": None}
+        return {**self.__dict__, "_entries": None, "aside": None}
 
     @property
     def name(self) -> str:
@@ -145,9 +148,24 @@ class FileSource(Source):
 
     def read(self, split: Split) -> Iterator[pa.RecordBatch]:
         """Record batches of the split's pieces, one file after the other."""
-        for piece in split.payload:
+        for number, piece in enumerate(split.payload):
             with self.watching(piece):
-                yield from self.read_piece(piece)
+                yield from self.watched(number, self.read_piece(piece))
+
+    def watched(self, number: int, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """The batches of one piece; where lines are set aside, it is said where each batch is."""
+        first = 0
+        for batch in batches:
+            if self.aside is not None:
+                self.aside.block = RecordBlock([], first, 0, number)
+            yield batch
+            first += batch.num_rows
+
+    def setting_aside(self, aside: Aside) -> FileSource:
+        """A source like this one that goes on past what its format can tell apart; for some that is nothing."""
+        other = copy.copy(self)
+        other.aside = aside
+        return other
 
     def read_records(self, split: Split) -> Iterator[RecordBlock]:
         """Records of the split's pieces; each block says which file it is from."""

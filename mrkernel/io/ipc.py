@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from mrkernel.errors import OptionError, SourceReadError
+from mrkernel.errors import SourceReadError
 from mrkernel.io.base import Origin, RecordBlock, Split
-from mrkernel.io.filesource import Cut, FileSource, Piece, reading, whole_file
+from mrkernel.io.columnar import ColumnarSource
+from mrkernel.io.filesource import Cut, Piece, reading, whole_file
 from mrkernel.io.locations import Entry, is_url
 from mrkernel.io.memory import rows_for
-from mrkernel.io.schemas import check_columns, conform, one_schema, outside_schema
+from mrkernel.io.schemas import conform
 
 __all__ = ["IpcSource"]
 
@@ -21,7 +22,7 @@ _FILE_MAGIC = b"ARROW1"
 _FEATHER_V1 = b"FEA1"
 
 
-class IpcSource(FileSource):
+class IpcSource(ColumnarSource):
     """Rows of Arrow IPC files and streams; local files are memory-mapped.
 
     Every batch is validated before use: offsets made up by whoever wrote a file otherwise read foreign memory.
@@ -35,32 +36,10 @@ class IpcSource(FileSource):
     """
 
     suffixes: ClassVar[tuple[str, ...]] = (".arrow", ".feather", ".ipc", ".arrows")
-    unit: ClassVar[str] = "rows"
-
-    def __init__(
-        self,
-        *locations: str,
-        columns: Sequence[str] | None = None,
-        union_by_name: bool = False,
-        compression: str | None = "infer",
-        storage_options: Mapping[str, Any] | None = None,
-    ) -> None:
-        if isinstance(columns, str):
-            raise OptionError(f"columns={columns!r} is not a list", hint=f"say columns=[{columns!r}]")
-        self.columns = list(columns) if columns is not None else None
-        self.union_by_name = union_by_name
-        self._schema: pa.Schema | None = None
-        self._batches: dict[str, list[int] | None] = {}
-        super().__init__(*locations, compression=compression, storage_options=storage_options)
+    _batches: dict[str, list[int] | None]
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_batches": {}}
-
-    def schema(self) -> pa.Schema:
-        """The columns, as the files say."""
-        if self._schema is None:
-            self.plan()
-        return self._schema
 
     def prepare(self, entries: list[Entry]) -> None:
         """Read all schemas, which must agree before anything runs, and how many rows each batch has."""
@@ -70,12 +49,10 @@ class IpcSource(FileSource):
             if entry.size == 0:
                 continue
             with reading(entry.shown), self._reader(entry.path, entry.shown) as reader:
-                schemas.append((entry.shown, self._chosen(outside_schema(reader.schema), entry.shown)))
+                schemas.append((entry.shown, self.chosen(reader.schema, entry.shown)))
                 if hasattr(reader, "num_record_batches"):
                     self._batches[entry.path] = [_n_rows(reader, n) for n in range(reader.num_record_batches)]
-        self._schema = one_schema(schemas, union_by_name=self.union_by_name)
-        if self.columns is not None:
-            self._schema = pa.schema([self._schema.field(name) for name in self.columns])
+        self.agree_on(schemas)
 
     def cut(self, entry: Entry, chunk_bytes: int) -> Iterable[Cut]:
         """Consecutive batches of about ``chunk_bytes`` together; a stream is one split."""
@@ -130,13 +107,6 @@ class IpcSource(FileSource):
                 )
             with pa.ipc.open_file(file) if magic == _FILE_MAGIC else pa.ipc.open_stream(file) as reader:
                 yield reader
-
-    def _chosen(self, schema: pa.Schema, shown: str) -> pa.Schema:
-        if self.columns is None:
-            return schema
-        if not self.union_by_name:
-            check_columns(self.columns, schema.names, shown)
-        return pa.schema([schema.field(name) for name in self.columns if name in schema.names])
 
 
 def _n_rows(reader: Any, number: int) -> int:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.json as pajson
 
-from mrkernel.errors import OptionError, SourceReadError
+from mrkernel.errors import SourceReadError
+from mrkernel.io.aside import sift
 from mrkernel.io.base import RecordBlock
 from mrkernel.io.filesource import Piece, reading
 from mrkernel.io.locations import Entry
-from mrkernel.io.schemas import arrow_types
+from mrkernel.io.schemas import arrow_types, column_list
 from mrkernel.io.streams import UTF8
 from mrkernel.io.text import BATCH_BYTES, RECORD_BYTES, LineSource
 
@@ -43,9 +45,7 @@ class JsonLinesSource(LineSource):
     def __init__(self, *locations: str, columns: Sequence[str] | None = None, types: Mapping[str, Any] | None = None,
                  encoding: str = UTF8, errors: str = "strict", compression: str | None = "infer",
                  storage_options: Mapping[str, Any] | None = None) -> None:  # fmt: skip
-        if isinstance(columns, str):
-            raise OptionError(f"columns={columns!r} is not a list", hint=f"say columns=[{columns!r}]")
-        self.columns = list(columns) if columns is not None else None
+        self.columns = column_list(columns)
         self.types = arrow_types(types)
         self._schema: pa.Schema | None = None
         super().__init__(*locations, encoding=encoding, errors=errors, compression=compression,
@@ -65,7 +65,7 @@ class JsonLinesSource(LineSource):
             with reading(entry.shown):
                 first = next(((at, block) for at, block in self.blocks(piece, BATCH_BYTES) if block.strip()), None)
             if first is not None:
-                self._schema = self._infer(self.text_of(piece, *first))
+                self._schema = self._infer(self._inferable(piece, *first))
                 return
 
     def read_piece(self, piece: Piece) -> Iterator[pa.RecordBatch]:
@@ -86,12 +86,12 @@ class JsonLinesSource(LineSource):
             utf8 = self.text_of(piece, offset, block).encode(UTF8)
             if not utf8.strip():
                 continue
+            options = pajson.ParseOptions(explicit_schema=chosen, unexpected_field_behavior=ignored)
+            if self.aside is not None:
+                yield from self._sifted(piece, utf8.decode().split("\n"), options, chosen.names)
+                continue
             try:
-                table = pajson.read_json(
-                    pa.BufferReader(utf8),
-                    pajson.ReadOptions(use_threads=False, block_size=len(utf8) + 1),
-                    pajson.ParseOptions(explicit_schema=chosen, unexpected_field_behavior=ignored),
-                )
+                table = _parse(utf8, options)
             except pa.ArrowInvalid as error:
                 raise self._misfit(piece, offset, utf8.decode(), schema, error) from None
             if table.num_rows != sum(map(self.is_record, utf8.splitlines())):
@@ -118,6 +118,7 @@ class JsonLinesSource(LineSource):
     def _decode(self, piece: Piece, offset: int, lines: list[str]) -> list[Any]:
         records: list[Any] = []
         append = records.append
+        numbers: list[int] | None = None if self.aside is None else []
         for number, line in enumerate(lines):
             try:
                 value, end = _scan(line, 0)
@@ -129,9 +130,30 @@ class JsonLinesSource(LineSource):
                 try:
                     value = json.loads(line)
                 except (ValueError, RecursionError) as error:
-                    raise self._broken(piece, offset, number, line, error) from None
+                    if self.aside is None:
+                        raise self._broken(piece, offset, number, line, error) from None
+                    self.set_aside(piece, number, line, _not_json(error))
+                    continue
             append(value)
+            if numbers is not None:
+                numbers.append(number)
+        if self.aside is not None and numbers is not None:
+            self.aside.keep(numbers)
         return records
+
+    def _sifted(
+        self, piece: Piece, lines: list[str], options: pajson.ParseOptions, names: list[str]
+    ) -> Iterator[pa.RecordBatch]:
+        """Batches of all lines that fit; the others are set aside."""
+        assert self.aside is not None
+        numbers = [number for number, line in enumerate(lines) if line.strip()]
+        filled = [lines[number] for number in numbers]
+        for start, stop, table, error in sift(filled, partial(_parse_lines, options)):
+            if error is not None:
+                self.set_aside(piece, numbers[start], filled[start], error)
+            elif table is not None:
+                self.aside.keep(numbers[start:stop])
+                yield from table.select(names).combine_chunks().to_batches()
 
     def _broken(self, piece: Piece, offset: int, number: int, line: str, error: Exception) -> SourceReadError:
         what = str(error) if isinstance(error, ValueError) else "it is nested too deeply"
@@ -141,14 +163,22 @@ class JsonLinesSource(LineSource):
             hint = "one JSON value on each line is expected; read a JSON document with mr.read_files and json.loads"
         return SourceReadError(f"cannot read {piece.shown}: line {place} is not JSON: {what}: {line[:60]!r}", hint=hint)
 
+    def _inferable(self, piece: Piece, offset: int, block: bytes) -> str:
+        """The lines to infer columns from: where lines may be set aside, those that are JSON and of the given types."""
+        text = self.text_of(piece, offset, block)
+        if self.aside is None:
+            return text
+        lines = [line for line in text.split("\n") if _is_json(line)]
+        given = pajson.ParseOptions(
+            explicit_schema=pa.schema(list(self.types.items())), unexpected_field_behavior="ignore"
+        )
+        found = sift(lines, partial(_parse_lines, given)) if self.types else [(0, len(lines), None, None)]
+        return "\n".join(line for start, stop, _, error in found if error is None for line in lines[start:stop])
+
     def _infer(self, text: str) -> pa.Schema | None:
         try:
             data = text.encode(UTF8)
-            found = pajson.read_json(
-                pa.BufferReader(data),
-                pajson.ReadOptions(use_threads=False, block_size=len(data) + 1),
-                pajson.ParseOptions(explicit_schema=pa.schema(list(self.types.items()))),
-            ).schema
+            found = _parse(data, pajson.ParseOptions(explicit_schema=pa.schema(list(self.types.items())))).schema
         except pa.ArrowInvalid:
             return None
         schema = pa.schema([(field.name, self.types.get(field.name, _plain(field.type))) for field in found])
@@ -181,13 +211,49 @@ class JsonLinesSource(LineSource):
         )
 
 
+def _parse(data: bytes, options: pajson.ParseOptions) -> pa.Table:
+    return pajson.read_json(
+        pa.BufferReader(data), pajson.ReadOptions(use_threads=False, block_size=len(data) + 1), options
+    )
+
+
+def _parse_lines(options: pajson.ParseOptions, lines: Sequence[str]) -> pa.Table:
+    """One row for each line, or SourceReadError."""
+    try:
+        table = _parse("\n".join(lines).encode(UTF8), options)
+    except pa.ArrowInvalid as error:
+        problem = str(error)
+    else:
+        if table.num_rows == len(lines):
+            return table
+        problem = "there is not one value on each line"
+    if len(lines) == 1:
+        try:
+            json.loads(lines[0])
+        except (ValueError, RecursionError) as error:
+            raise _not_json(error) from None
+    raise SourceReadError(f"the line does not fit the columns of the first lines: {problem}",
+                          hint="use a mapper of single records, or say types={…} for the column")  # fmt: skip
+
+
+def _not_json(error: Exception) -> SourceReadError:
+    what = str(error) if isinstance(error, ValueError) else "it is nested too deeply"
+    return SourceReadError(f"the line is not JSON: {what}")
+
+
+def _is_json(line: str) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
 def _problem(text: str, options: pajson.ParseOptions) -> pa.ArrowInvalid | None:
     data = text.encode(UTF8)
     try:
         if data.strip():
-            pajson.read_json(
-                pa.BufferReader(data), pajson.ReadOptions(use_threads=False, block_size=len(data) + 1), options
-            )
+            _parse(data, options)
     except pa.ArrowInvalid as error:
         return error
     return None

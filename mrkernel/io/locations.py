@@ -5,6 +5,7 @@ Local files never go through fsspec; everything with a scheme but ``file://`` do
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import os
 import re
@@ -184,19 +185,33 @@ def _is_data(path: str) -> bool:
 
 
 def _near(path: str) -> str:
-    """What to try instead of a path that does not exist, naming what is there."""
+    """What to try instead of a path that does not exist, naming what is there; a glob stays one."""
     folder, name = os.path.split(path)
+    below: list[str] = []
     while folder and not os.path.isdir(folder):
+        below.insert(0, name)
         folder, name = os.path.split(folder)
     present = sorted(n for n in os.listdir(folder or ".") if not n.startswith("."))[:1000]
-    close = get_close_matches(name, present, n=3, cutoff=0.5)
+    close = (
+        _near_globs(name, present)
+        if _GLOB.search(name) and not below
+        else get_close_matches(name, present, n=3, cutoff=0.5)
+    )
     close = close or [n for n in present if os.path.splitext(n)[1] == os.path.splitext(path)[1] != ""][:3]
     if close:
-        return f"did you mean {' or '.join(repr(os.path.join(folder, n)) for n in close)}?"
+        return f"did you mean {' or '.join(repr(os.path.join(folder, n, *below)) for n in close)}?"
     shown = folder or os.getcwd()
     return (
         f"{shown} holds {', '.join(present[:5])}{', …' if len(present) > 5 else ''}" if present else f"{shown} is empty"
     )
+
+
+def _near_globs(name: str, present: list[str]) -> list[str]:
+    """The glob with the nearest suffix that matches something: one file is not what a glob asks for."""
+    stem, suffix = os.path.splitext(name)
+    suffixes = sorted({os.path.splitext(n)[1] for n in present} - {"", suffix})
+    near = get_close_matches(suffix, suffixes, n=3, cutoff=0.5)
+    return [stem + one for one in near if fnmatch.filter(present, stem + one)]
 
 
 def _expand_url(location: str, storage_options: Mapping[str, Any]) -> list[Entry]:

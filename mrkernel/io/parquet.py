@@ -9,17 +9,17 @@ from typing import Any, ClassVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mrkernel.errors import OptionError
 from mrkernel.io.base import Origin, RecordBlock, Split
-from mrkernel.io.filesource import Cut, FileSource, Piece, reading
+from mrkernel.io.columnar import ColumnarSource
+from mrkernel.io.filesource import Cut, Piece, reading
 from mrkernel.io.locations import Entry, is_url
 from mrkernel.io.memory import rows_for
-from mrkernel.io.schemas import check_columns, conform, one_schema, outside_schema
+from mrkernel.io.schemas import conform
 
 __all__ = ["ParquetSource"]
 
 
-class ParquetSource(FileSource):
+class ParquetSource(ColumnarSource):
     """Rows of Parquet files.
 
     Parameters
@@ -32,25 +32,15 @@ class ParquetSource(FileSource):
 
     suffixes: ClassVar[tuple[str, ...]] = (".parquet", ".pq")
     unit: ClassVar[str] = "row groups"
+    _groups: dict[str, list[tuple[int, int]]]
 
     def __init__(self, *locations: str, columns: Sequence[str] | None = None, union_by_name: bool = False,
                  storage_options: Mapping[str, Any] | None = None) -> None:  # fmt: skip
-        if isinstance(columns, str):
-            raise OptionError(f"columns={columns!r} is not a list", hint=f"say columns=[{columns!r}]")
-        self.columns = list(columns) if columns is not None else None
-        self.union_by_name = union_by_name
-        self._schema: pa.Schema | None = None
-        self._groups: dict[str, list[tuple[int, int]]] = {}
-        super().__init__(*locations, compression=None, storage_options=storage_options)
+        super().__init__(*locations, columns=columns, union_by_name=union_by_name, compression=None,
+                         storage_options=storage_options)  # fmt: skip
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_groups": {}}
-
-    def schema(self) -> pa.Schema:
-        """The columns, from the files' footers."""
-        if self._schema is None:
-            self.plan()
-        return self._schema
 
     def prepare(self, entries: list[Entry]) -> None:
         """Read all footers: schemas must agree before anything runs."""
@@ -58,13 +48,10 @@ class ParquetSource(FileSource):
         schemas = []
         for entry in entries:
             with reading(entry.shown), self._file(entry.path) as file:
-                schemas.append((entry.shown, self._chosen(outside_schema(file.schema_arrow), entry.shown)))
+                schemas.append((entry.shown, self.chosen(file.schema_arrow, entry.shown)))
                 self._groups[entry.path] = [_group_size(file.metadata.row_group(n), self.columns)
                                             for n in range(file.metadata.num_row_groups)]  # fmt: skip
-        self._schema = one_schema(schemas, union_by_name=self.union_by_name)
-        if self.columns is not None:
-            check_columns(self.columns, self._schema.names, self.name)
-            self._schema = pa.schema([self._schema.field(name) for name in self.columns])
+        self.agree_on(schemas)
 
     def cut(self, entry: Entry, chunk_bytes: int) -> Iterable[Cut]:
         """Consecutive row groups of about ``chunk_bytes`` together."""
@@ -104,13 +91,6 @@ class ParquetSource(FileSource):
         else:
             with pq.ParquetFile(path, memory_map=True, page_checksum_verification=True) as file:
                 yield file
-
-    def _chosen(self, schema: pa.Schema, shown: str) -> pa.Schema:
-        if self.columns is None:
-            return schema
-        if not self.union_by_name:
-            check_columns(self.columns, schema.names, shown)
-        return pa.schema([schema.field(name) for name in self.columns if name in schema.names])
 
     def _cut(self, start: int, stop: int, total: int, first_row: int, chunk_bytes: int) -> Cut:
         is_large = stop - start == 1 and total > 2 * chunk_bytes

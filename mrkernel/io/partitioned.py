@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -10,13 +11,15 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 
+from mrkernel.io.aside import Aside
 from mrkernel.io.base import Origin, RecordBlock, Source, Split
 from mrkernel.io.filesource import FileSource, Piece
 from mrkernel.io.locations import Entry, is_url, local_path
 
-__all__ = ["PartitionedSource", "folder_columns"]
+__all__ = ["NULL_FOLDER", "PartitionedSource", "folder_columns"]
 
-_NULL = "__HIVE_DEFAULT_PARTITION__"
+# Hive's and Spark's name for null, so that other tools write and read it as such.
+NULL_FOLDER = "__HIVE_DEFAULT_PARTITION__"
 _INTEGER = re.compile(r"-?[1-9]\d{0,17}|0")
 
 
@@ -68,10 +71,10 @@ class PartitionedSource(Source):
 
     def read(self, split: Split) -> Iterator[pa.RecordBatch]:
         """The files' batches with more columns."""
-        for piece in split.payload:
+        for number, piece in enumerate(split.payload):
             values = self._of(piece)
             with self._files.watching(piece):
-                for batch in self._files.read_piece(piece):
+                for batch in self._files.watched(number, self._files.read_piece(piece)):
                     added = self._added(batch.schema)
                     columns = [pa.repeat(pa.scalar(values[field.name], field.type), batch.num_rows) for field in added]
                     whole = pa.RecordBatch.from_arrays(
@@ -88,6 +91,12 @@ class PartitionedSource(Source):
                 block.records = [{name: record[name] for name in self._chosen} if isinstance(record, dict) else record
                                  for record in block.records]  # fmt: skip
             yield block
+
+    def setting_aside(self, aside: Aside) -> PartitionedSource:
+        """As the files do."""
+        other = copy.copy(self)
+        other._files = self._files.setting_aside(aside)  # noqa: SLF001  # another of this very class
+        return other
 
     def locate(self, split: Split, block: RecordBlock, index: int) -> Origin:
         """As the files say."""
@@ -111,5 +120,5 @@ def _values(root: str, path: str) -> dict[str, str | None]:
     for part in os.path.relpath(os.path.dirname(path), root).split(os.sep):
         name, equals, value = part.partition("=")
         if equals:
-            found[unquote(name)] = None if value == _NULL else unquote(value)
+            found[unquote(name)] = None if value == NULL_FOLDER else unquote(value)
     return found

@@ -13,8 +13,8 @@ import pyarrow as pa
 from mrkernel.batches import KIND, kind_of
 from mrkernel.errors import OptionError, SchemaMismatchError
 
-__all__ = ["arrow_type", "arrow_types", "check_columns", "conform", "difference", "holds_objects", "one_schema",
-           "outside_schema"]  # fmt: skip
+__all__ = ["arrow_type", "arrow_types", "check_columns", "column_list", "conform", "difference", "holds_objects",
+           "one_schema", "outside_schema"]  # fmt: skip
 
 _TYPES: dict[Any, pa.DataType] = {
     int: pa.int64(), float: pa.float64(), str: pa.string(), bool: pa.bool_(), bytes: pa.binary(),
@@ -59,6 +59,13 @@ def check_columns(wanted: Iterable[str], present: Sequence[str], where: str) -> 
             shown = ", ".join(present[:20]) + (", …" if len(present) > 20 else "")
             raise OptionError(f"{where} has no column {column!r}",
                               hint=f"did you mean {close[0]!r}?" if close else f"its columns are {shown}")  # fmt: skip
+
+
+def column_list(columns: Sequence[str] | None) -> list[str] | None:
+    """What ``columns=`` says, where a text would otherwise be taken for a list of letters."""
+    if isinstance(columns, str):
+        raise OptionError(f"columns={columns!r} is not a list", hint=f"say columns=[{columns!r}]")
+    return list(columns) if columns is not None else None
 
 
 def outside_schema(schema: pa.Schema) -> pa.Schema:

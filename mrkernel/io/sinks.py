@@ -16,6 +16,7 @@ from mrkernel.batches import decode_column
 from mrkernel.errors import MrkernelError, OptionError, SinkError, ValueTypeError
 from mrkernel.io.base import Part, Sink
 from mrkernel.io.locations import file_suffix, is_url, local_path
+from mrkernel.io.partitioned import NULL_FOLDER
 from mrkernel.io.remote_targets import RemoteTarget
 from mrkernel.io.schemas import check_columns
 from mrkernel.io.targets import LocalFile, LocalFolder, Target
@@ -23,8 +24,6 @@ from mrkernel.io.writers import FormatWriter, OpenFile
 
 __all__ = ["FileSink", "partition_value"]
 
-# Hive's and Spark's name for null, so that other tools read it as such.
-_NULL = "__HIVE_DEFAULT_PARTITION__"
 _MAX_NAME = 200
 _MAX_OPEN = 64
 _SINGLE = "single file"
@@ -251,7 +250,7 @@ def partition_value(value: Any, column: str) -> str:
     ('..%2Fx', '__HIVE_DEFAULT_PARTITION__')
     """
     if value is None:
-        return _NULL
+        return NULL_FOLDER
     if isinstance(value, (bytes, list, dict, set, frozenset, tuple)):
         raise ValueTypeError(
             f"partition_by: column {column!r} holds {type(value).__name__}, which cannot name a folder",

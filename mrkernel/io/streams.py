@@ -154,7 +154,8 @@ def _blocks(stream: ByteStream, start: int, stop: int | None, size: int) -> Iter
         else:
             cut = data.rfind(b"\n") + 1
             if cut:
-                yield offset, b"".join([*held, data[:cut]]) if held or cut < len(data) else data
+                # A view, since a slice would be one more copy of the block.
+                yield offset, b"".join([*held, memoryview(data)[:cut]]) if held or cut < len(data) else data
                 offset, held = at + cut, [data[cut:]] if cut < len(data) else []
             else:
                 held.append(data)

@@ -25,6 +25,8 @@ RECORD_BYTES = 256 << 10
 # Splitting by Arrow: 0.66 GB/s at 1 MB, 0.55 at 256 kB.
 BATCH_BYTES = 1 << 20
 _MAX_LINE = (1 << 31) - 2
+# Each task that sets lines aside counts those before its piece; further into a file only their bytes are told.
+MOST_COUNTED = 1 << 30
 
 
 class LineSource(FileSource):
@@ -71,7 +73,10 @@ class LineSource(FileSource):
         open_ended = self.codec(piece.path) or not is_line_safe(self.encoding) or not piece.stop
         with closing(self.open_lines(piece.path)) as stream:
             try:
-                yield from line_blocks(stream, piece.start, None if open_ended else piece.stop, size)
+                for offset, block in line_blocks(stream, piece.start, None if open_ended else piece.stop, size):
+                    if self.aside is not None:
+                        self.aside.enter(piece, offset, block)
+                    yield offset, block
             except UnicodeDecodeError as error:
                 raise self._bad_bytes(piece, None, error) from None
 
@@ -86,7 +91,9 @@ class LineSource(FileSource):
         try:
             text = block.decode(self.encoding if is_line_safe(self.encoding) else UTF8, self.errors)
         except UnicodeDecodeError as error:
-            raise self._bad_bytes(piece, offset, error) from None
+            if self.aside is None:
+                raise self._bad_bytes(piece, offset, error) from None
+            text = "\n".join(self._good_lines(piece, offset, block))
         return text.replace("\r\n", "\n") if "\r" in text else text
 
     def line_number(self, piece: Piece, offset: int) -> int:
@@ -97,10 +104,48 @@ class LineSource(FileSource):
     def locate(self, split: Split, block: RecordBlock, index: int) -> Origin:
         """File, line number and byte offset; reads the file up to there."""
         piece = split.payload[block.file]
+        if self.aside is not None:
+            return self.origin_of(piece, self.aside.line_of(index))
         offset = self._offset_of(piece, block.first, index)
         is_stored = is_line_safe(self.encoding)
         return Origin(source=piece.shown, location=f"line {self.line_number(piece, offset)}",
                       offset=offset if is_stored else None)  # fmt: skip
+
+    def origin_of(self, piece: Piece, line: int) -> Origin:
+        """Where a line of the block at hand is; for readers that set lines aside."""
+        assert self.aside is not None
+        place = self.aside.byte_of(line)
+        if piece.start > MOST_COUNTED:
+            location = f"byte {place}"
+        else:
+            location = f"line {self.aside.line_number(line, lambda offset: self.line_number(piece, offset) - 1)}"
+        return Origin(source=piece.shown, location=location, offset=place if is_line_safe(self.encoding) else None)
+
+    def set_aside(self, piece: Piece, line: int, text: str, error: Exception) -> None:
+        """Hand over a line of the block at hand."""
+        assert self.aside is not None
+        self.aside.hand_over(text, error, lambda: self.origin_of(piece, line))
+
+    def _good_lines(self, piece: Piece, offset: int, block: bytes) -> list[str]:
+        """The lines of a block, with those made empty that are not in the encoding."""
+        lines, place = [], offset
+        for number, line in enumerate(block.split(b"\n")):
+            try:
+                lines.append(line.decode(self.encoding if is_line_safe(self.encoding) else UTF8))
+            except UnicodeDecodeError as error:
+                lines.append("")
+                self.bad_line(piece, number, place, line, error)
+            place += len(line) + 1
+        return lines
+
+    def bad_line(self, piece: Piece, number: int, place: int, line: bytes, error: UnicodeDecodeError) -> None:
+        """Set a line aside whose bytes are not in the encoding."""
+        what = error.object[error.start : error.start + 4].hex(" ")
+        cause = SourceReadError(
+            f"byte {place + error.start} is not {self.encoding} ({error.reason}: {what})",
+            hint='say encoding="latin-1" (or what it is), or errors="replace"',
+        )
+        self.set_aside(piece, number, line.decode(UTF8, "backslashreplace"), cause)
 
     def is_record(self, line: bytes) -> bool:
         """Whether a line is a record; formats that skip empty lines say no to those."""
@@ -148,6 +193,8 @@ class TextSource(LineSource):
 
     suffixes: ClassVar[tuple[str, ...]] = (".txt", ".log", ".md", ".text", "")
     _schema: ClassVar[pa.Schema] = pa.schema([pa.field("line", pa.string())])
+    # Lines of the block at hand that were set aside.
+    _dropped: list[int]
 
     def schema(self) -> pa.Schema:
         """One column, ``line``."""
@@ -156,7 +203,7 @@ class TextSource(LineSource):
     def read_piece(self, piece: Piece) -> Iterator[pa.RecordBatch]:
         """Batches of about 1 MB of lines."""
         for offset, block in self.blocks(piece, BATCH_BYTES):
-            lines = lines_array(self._utf8(piece, offset, block))
+            lines = self._chosen_lines(piece, offset, block)
             if lines is None:
                 raise SourceReadError(f"cannot read {piece.shown}: the line at byte {offset} is longer than 2 GB")
             yield pa.RecordBatch.from_arrays([lines], schema=self._schema)
@@ -164,15 +211,38 @@ class TextSource(LineSource):
     def read_piece_records(self, piece: Piece) -> Iterator[RecordBlock]:
         """Blocks of about 256 kB of lines; ``first`` is the byte offset of the block in its file."""
         for offset, block in self.blocks(piece, RECORD_BYTES):
+            self._dropped = []
             lines = self.text_of(piece, offset, block).split("\n")
             if not lines[-1]:
                 lines.pop()
+            if self._dropped:
+                kept = self._kept(len(lines))
+                lines = [lines[number] for number in kept]
             yield RecordBlock(lines, offset, len(block))
+
+    def bad_line(self, piece: Piece, number: int, place: int, line: bytes, error: UnicodeDecodeError) -> None:
+        """An empty line is a record here, so that one that is set aside must go."""
+        self._dropped.append(number)
+        super().bad_line(piece, number, place, line, error)
+
+    def _kept(self, n_lines: int) -> list[int]:
+        assert self.aside is not None
+        kept = sorted(set(range(n_lines)) - set(self._dropped))
+        self.aside.keep(kept)
+        return kept
+
+    def _chosen_lines(self, piece: Piece, offset: int, block: bytes) -> pa.StringArray | None:
+        self._dropped = []
+        text = self._utf8(piece, offset, block)
+        lines = lines_array(text)
+        return lines.take(pa.array(self._kept(len(lines)))) if self._dropped and lines is not None else lines
 
     def _utf8(self, piece: Piece, offset: int, block: bytes) -> bytes:
         if self.encoding == UTF8 and self.errors == "strict":
             if not block.isascii():
-                self.text_of(piece, offset, block)
+                text = self.text_of(piece, offset, block)
+                if self._dropped:
+                    return text.encode(UTF8)
             return block.replace(b"\r\n", b"\n") if b"\r" in block else block
         return self.text_of(piece, offset, block).encode(UTF8)
 

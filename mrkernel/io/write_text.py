@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from mrkernel.batches import decode_column, kind_of
+from mrkernel.config import counted
 from mrkernel.errors import OptionError, ValueTypeError
 from mrkernel.io.writers import TextFormatWriter
 
@@ -127,8 +128,11 @@ class JsonObjectWriter(TextFormatWriter):
     def check_schema(self, schema: pa.Schema) -> None:
         """Two columns, no more."""
         if len(schema) != 2:
-            raise ValueTypeError(f"one JSON object has keys and values, and the result has {len(schema)} columns: "
-                                 f"{', '.join(schema.names)}", hint='write format="jsonl" instead')  # fmt: skip
+            raise ValueTypeError(
+                f"one JSON object has keys and values, "
+                f"and the result has {counted(len(schema), 'column')}: {', '.join(schema.names)}",
+                hint='write format="jsonl" instead',
+            )
 
     def head(self, schema: pa.Schema) -> bytes:
         """The opening brace."""
@@ -160,10 +164,14 @@ def to_json(value: Any, column: str) -> str:
     ValueTypeError
         Naming the column, for what JSON cannot hold.
     """
+    return _json_in(value, column, "JSON")
+
+
+def _json_in(value: Any, column: str, place: str) -> str:
     try:
         return _encode(value)
     except (TypeError, ValueError, RecursionError) as error:
-        raise ValueTypeError(f"column {column!r} holds {value!r:.60}, which JSON cannot: {error}",
+        raise ValueTypeError(f"column {column!r} holds {value!r:.60}, which {place} cannot: {error}",
                              hint="write parquet instead, or make it text or a number first") from None  # fmt: skip
 
 
@@ -180,7 +188,7 @@ def _default(value: Any) -> Any:
         return value.total_seconds()
     if hasattr(value, "tolist") and hasattr(value, "dtype"):
         return value.tolist()
-    raise TypeError(f"{type(value).__name__} is no JSON type")
+    raise TypeError(f"{type(value).__name__} cannot be written there")
 
 
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=_default).encode
@@ -212,7 +220,7 @@ def _text(value: Any, column: str) -> str:
     if isinstance(value, (bytes, bytearray)):
         raise ValueTypeError(f"column {column!r} holds bytes, which text cannot",
                              hint="write parquet instead, or decode them first")  # fmt: skip
-    return to_json(value, column)
+    return _json_in(value, column, "text")
 
 
 def _is_csv_type(field: pa.Field) -> bool:

@@ -18,9 +18,10 @@ from mrkernel.cellspec import (
     resolve_source,
 )
 from mrkernel.errors import OptionError
-from mrkernel.io import Source, as_source
+from mrkernel.io import Sink, Source, as_source, open_sink
 from mrkernel.job import Job
 from mrkernel.magics.body import run_body
+from mrkernel.magics.failures import in_cell_words
 from mrkernel.magics.running import CellRun
 from mrkernel.magics.subcommands import run_subcommand, subcommand_help
 from mrkernel.magics.view import publish, publish_text
@@ -48,6 +49,7 @@ class MapReduceMagics(Magics):
         super().__init__(shell)
         self.kept: dict[str, dict[str, Any]] = {"mapper": {}, "reducer": {}}
         self.handles: list[JobHandle] = []
+        self._awaited: dict[str, JobHandle] = {}
         self.last: Planned | None = None
         self.configuration: Any = None
         self.transform: Any = None
@@ -57,40 +59,45 @@ class MapReduceMagics(Magics):
     @line_cell_magic
     def mapreduce(self, line: str, cell: str | None = None) -> Any:
         __tracebackhide__ = True
-        planned = self._plan(line, cell)
-        if planned is None:
-            return None
-        return self._in_background(planned) if planned.spec.background else self._run(planned).wait()
+        with in_cell_words():
+            planned = self._plan(line, cell)
+            if planned is None:
+                return None
+            return self._in_background(planned) if planned.spec.background else self._run(planned).wait()
 
     @no_var_expand
     @cell_magic
     def mapreduce_async(self, line: str, cell: str) -> Awaitable[Any]:
         """What a ``%%mapreduce`` cell becomes in a kernel; not for use by hand."""
         __tracebackhide__ = True
-        planned = self._plan(line, cell)
-        if planned is None:
-            return _already(None)
-        if planned.spec.background:
-            return _already(self._in_background(planned))
-        return self._run(planned).wait_async()
+        with in_cell_words():
+            planned = self._plan(line, cell)
+            if planned is None:
+                return _already(None)
+            if planned.spec.background:
+                return _already(self._in_background(planned))
+            return self._awaited_run(planned, self._run(planned))
 
     @no_var_expand
     @cell_magic
     def mapper(self, line: str, cell: str) -> None:
         __tracebackhide__ = True
-        self._keep("mapper", line, cell)
+        with in_cell_words():
+            self._keep("mapper", line, cell)
 
     @no_var_expand
     @cell_magic
     def reducer(self, line: str, cell: str) -> None:
         __tracebackhide__ = True
-        self._keep("reducer", line, cell)
+        with in_cell_words():
+            self._keep("reducer", line, cell)
 
     @no_var_expand
     @line_magic
     def mr(self, line: str) -> None:
         __tracebackhide__ = True
-        run_subcommand(self, line)
+        with in_cell_words():
+            run_subcommand(self, line)
 
     def _plan(self, line: str, cell: str | None) -> Planned | None:
         spec = parse(line, self.shell.user_ns, is_line=cell is None)
@@ -121,20 +128,37 @@ class MapReduceMagics(Magics):
     def _in_background(self, planned: Planned) -> JobHandle:
         handle = self._submit(planned)
         CellRun(self.shell, planned.spec, handle).follow()
+        self._promise(planned, handle)
+        return handle
+
+    async def _awaited_run(self, planned: Planned, run: CellRun) -> JobHandle | None:
+        handle = await run.wait_async()
+        if handle is not None:
+            self._promise(planned, handle)
+        return handle
+
+    def _promise(self, planned: Planned, handle: JobHandle) -> None:
+        """Let the handle stand for the result until there is one."""
         if planned.spec.output:
             self.shell.user_ns[planned.spec.output] = handle
-        return handle
+            self._awaited[planned.spec.output] = handle
+
+    def take_results(self, *_: Any) -> None:
+        """Put results in the place of their handles: before a cell runs, so that no name changes under its feet.
+
+        A name that the user has bound to something else stays; so does the handle of a job that failed.
+        """
+        for name, handle in list(self._awaited.items()):
+            if self.shell.user_ns.get(name) is not handle:
+                del self._awaited[name]
+            elif handle.done():
+                del self._awaited[name]
+                if handle.state == "finished":
+                    self.shell.user_ns[name] = handle.result()
 
     def _submit(self, planned: Planned) -> JobHandle:
         spec = planned.spec
-        handle = session.submit(
-            planned.job,
-            planned.source,
-            save=spec.save,
-            overwrite=spec.overwrite,
-            append=spec.append,
-            **spec.settings,
-        )
+        handle = session.submit(planned.job, planned.source, save=_sink(spec), **spec.settings)
         self.handles.append(handle)
         return handle
 
@@ -147,6 +171,13 @@ class MapReduceMagics(Magics):
         function = _one_function(role, spec.target, names, self.shell.user_ns)
         self.kept[role][spec.target] = function
         self.shell.user_ns[spec.target] = function
+
+
+def _sink(spec: CellSpec) -> Sink | None:
+    if spec.save is None:
+        return None
+    with in_cell_words(is_writing=True):
+        return open_sink(spec.save, overwrite=spec.overwrite, append=spec.append)
 
 
 def _one_function(role: str, target: str, names: tuple[str, ...], namespace: dict[str, Any]) -> Any:

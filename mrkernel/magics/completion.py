@@ -9,7 +9,8 @@ from typing import Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult
 
-from mrkernel.cellspec import Option, is_input, options_of
+from mrkernel.cellspec import Option, aggregate_names, is_input, options_of
+from mrkernel.magics.clusters import CLUSTER_WORDS
 from mrkernel.magics.subcommands import SUBCOMMANDS
 
 __all__ = ["OptionMatcher"]
@@ -50,7 +51,8 @@ class OptionMatcher:
 
     def _matches(self, magic: str, before: list[str], fragment: str) -> Iterable[tuple[str, str]]:
         if magic == "mr":
-            return [] if before else [(name, "keyword") for name in SUBCOMMANDS]
+            words = SUBCOMMANDS if not before else CLUSTER_WORDS if before == ["cluster"] else ()
+            return [(name, "keyword") for name in words]
         options = options_of(magic)
         if fragment.startswith("-"):
             used = {option.dest for word in before for option in options if word in option.flags}
@@ -64,7 +66,8 @@ class OptionMatcher:
         if option.choices:
             return [(choice, "value") for choice in option.choices]
         if option.completes in {"mapper", "reducer"}:
-            return [(name, "function") for name in self._kept.get(option.completes, {})]
+            aggregates = aggregate_names() if option.completes == "reducer" else ()
+            return [(name, "function") for name in dict.fromkeys([*self._kept.get(option.completes, {}), *aggregates])]
         if option.completes == "format":
             from mrkernel.io import formats
 

@@ -8,7 +8,7 @@ from traitlets import Any as AnyTrait
 from traitlets import Bunch, observe
 from traitlets.config import Configurable
 
-from mrkernel.config import use_session
+from mrkernel.config import session_values, use_session
 from mrkernel.errors import OptionError
 
 __all__ = ["MapReduce"]
@@ -32,10 +32,14 @@ class MapReduce(Configurable):
     idle_timeout = _setting('Time after which an embedded cluster without clients leaves: seconds or "5 min".')
     memory_limit = _setting('Bytes for each worker process: a number or "2 GiB".')
     plot = _setting("Whether a result is followed by a plot.")
+    plot_format = _setting("What plots are shown as: png or svg.")
     progress = _setting("Whether a job that a cell waits for shows how far it is, and its summary.")
 
+    on_error = _setting("What a record that fails does: raise, skip or collect.")
+    error_limit = _setting('How many records may be set aside: a number, a share such as "1%", or "none".')
+
     _NAMES = ("chunk_size", "reducers", "workers", "combine", "attempts", "limit", "scratch", "prestart",
-              "idle_timeout", "memory_limit", "plot", "progress")  # fmt: skip
+              "idle_timeout", "memory_limit", "plot", "plot_format", "progress", "on_error", "error_limit")  # fmt: skip
 
     @observe(*_NAMES)
     def _apply(self, change: Bunch) -> None:
@@ -44,6 +48,13 @@ class MapReduce(Configurable):
         except OptionError:
             self.set_trait(change["name"], change["old"])
             raise
+
+    def take_over(self, *_: Any) -> None:
+        """Know of values that were set elsewhere, such as by a tuning's Apply."""
+        values = session_values()
+        for name in self._NAMES:
+            if getattr(self, name) != values.get(name):
+                setattr(self, name, values.get(name))
 
     def reset(self) -> None:
         """Take every value back."""

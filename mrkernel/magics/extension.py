@@ -10,6 +10,7 @@ from mrkernel.config import settings
 __all__ = ["load_ipython_extension", "unload_ipython_extension"]
 
 _NAME = "MapReduceMagics"
+_TUNING = ("mrkernel.tuning.tuning", "Tuning")
 
 
 def load_ipython_extension(shell: Any) -> None:
@@ -25,6 +26,9 @@ def load_ipython_extension(shell: Any) -> None:
     shell.register_magics(magics)
     magics.configuration = MapReduce(parent=shell)
     shell.configurables.append(magics.configuration)
+    shell.events.register("pre_run_cell", magics.take_results)
+    shell.events.register("pre_run_cell", magics.configuration.take_over)
+    _show_tunings(shell)
     # Without a kernel there is no loop that could serve anything while a cell awaits.
     if getattr(shell, "kernel", None) is not None:
         magics.transform = AwaitTransform(shell)
@@ -35,6 +39,17 @@ def load_ipython_extension(shell: Any) -> None:
     if settings().prestart:
         # Importing dask takes most of a second; the user's next cell need not wait for it.
         threading.Thread(target=_prestart, name="mrkernel-prestart", daemon=True).start()
+
+
+def _show_tunings(shell: Any) -> None:
+    """Give tunings that are a cell's last expression their sliders too."""
+
+    def show(tuning: Any, **_: Any) -> dict[str, Any]:
+        from mrkernel.magics.tuning import tuning_bundle
+
+        return tuning_bundle(shell, tuning)
+
+    shell.display_formatter.mimebundle_formatter.for_type_by_name(*_TUNING, show)
 
 
 def _prestart() -> None:
@@ -52,6 +67,9 @@ def unload_ipython_extension(shell: Any) -> None:
         for name in names:
             shell.magics_manager.magics[kind].pop(name, None)
     magics.configuration.reset()
+    shell.display_formatter.mimebundle_formatter.pop(".".join(_TUNING), None)
+    shell.events.unregister("pre_run_cell", magics.take_results)
+    shell.events.unregister("pre_run_cell", magics.configuration.take_over)
     # IPython itself lists every instance of Magics there.
     shell.configurables[:] = [c for c in shell.configurables if c is not magics.configuration and c is not magics]
     if magics.transform is not None:

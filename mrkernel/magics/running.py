@@ -11,12 +11,16 @@ from typing import Any
 from mrkernel.cellspec import CellSpec
 from mrkernel.config import settings
 from mrkernel.errors import OptionError
+from mrkernel.magics.failures import in_cell_words
+from mrkernel.magics.results import has_widgets, publish_live
 from mrkernel.magics.view import JobView, display_mode, publish, publish_data
-from mrkernel.plots import describe_plot, figure_png
+from mrkernel.plots import plot_bundle
 from mrkernel.render import counters_html, counters_text, table_html, table_text
-from mrkernel.session import JobHandle, Waiting
+from mrkernel.session import JobHandle, Saved, Waiting
 
 __all__ = ["CellRun", "show_result"]
+
+_SAVED_NOTE = "a saved notebook shows how far it was when the notebook was saved"
 
 
 class CellRun:
@@ -26,7 +30,9 @@ class CellRun:
         self._shell = shell
         self._spec = spec
         self._handle = handle
-        self._view = JobView(display_mode(shell)) if handle.plan.settings.progress else None
+        note = f"submitted at {time.strftime('%Y-%m-%d %H:%M:%S')}; {_SAVED_NOTE}" if spec.background else ""
+        self._view = JobView(display_mode(shell), note=note) if handle.plan.settings.progress else None
+        self._has_left = False
         self._waiting = Waiting(handle, self._view)
 
     def wait(self) -> None:
@@ -34,60 +40,91 @@ class CellRun:
         self._waiting.block()
         self._show_result()
 
-    async def wait_async(self) -> None:
-        """Do the same on the kernel's loop, which stays free for messages of the front end."""
+    async def wait_async(self) -> JobHandle | None:
+        """Do the same on the kernel's loop, which stays free for messages of the front end.
+
+        The handle of a job that its user sends to the background, else None.
+        """
+        if self._view is not None:
+            self._view.await_presses(leave=self._leave)
         try:
             for pause in self._waiting.looks():
                 await asyncio.sleep(pause)
+                if self._has_left and not self._handle.done():
+                    return self._continue()
         except (asyncio.CancelledError, KeyboardInterrupt) as error:
             # The kernel turns its interrupt signal into a cancellation while a cell awaits.
             raise self._waiting.interrupted(error) from None
         self._waiting.show_end()
-        self._show_result()
+        with in_cell_words():
+            self._show_result()
+        return None
+
+    def _leave(self) -> None:
+        self._has_left = True
+
+    def _continue(self) -> JobHandle:
+        """Go on in the background, in the display that is there."""
+        if self._view is not None:
+            self._view.end_wait("continues in the background")
+        threading.Thread(target=self._follow, name=f"mrkernel-view-{self._handle.job_id}", daemon=True).start()
+        return self._handle
 
     def follow(self) -> None:
         """Where someone watches, keep a display up to date while other cells run; errors stay with the handle."""
         if self._view is None or display_mode(self._shell) != "live":
             return
+        self._view.await_presses()
         self._view.open(self._waiting.progress())
         threading.Thread(target=self._follow, name=f"mrkernel-view-{self._handle.job_id}", daemon=True).start()
 
     def _follow(self) -> None:
         for pause in self._waiting.looks():
             time.sleep(pause)
-        self._waiting.show_end()
+        progress = self._waiting.progress()
+        if self._handle.saved is not None:
+            progress = replace(progress, notes=(*progress.notes, str(self._handle.saved)))
+        self._waiting.show_end(progress)
 
     def _show_result(self) -> None:
         result = self._handle.result()
         if self._spec.output:
             self._shell.user_ns[self._spec.output] = result
-        show_result(result, self._spec, has_pictures=display_mode(self._shell) != "terminal")
+        mode = display_mode(self._shell)
+        show_result(result, self._spec, saved=self._handle.saved, has_pictures=mode != "terminal",
+                    is_live=mode == "live" and has_widgets())  # fmt: skip
 
 
-def show_result(result: Any, spec: CellSpec, *, has_pictures: bool = True) -> None:
-    """Show the first rows, the counters, and a plot where one is wanted and possible."""
+def show_result(
+    result: Any, spec: CellSpec, *, saved: Saved | None = None, has_pictures: bool = True, is_live: bool = False
+) -> None:
+    """Show the first rows, what was written where, the counters, and a plot where one is wanted and possible."""
     current = settings(**{name: spec.settings[name] for name in ("limit",) if name in spec.settings})
-    preview = result.preview(current.limit)
+    preview = replace(result.preview(current.limit), written=str(saved or ""))
     if spec.output:
-        preview = replace(preview, access=f"{spec.output}.to_pandas()")
-    publish(table_html(preview), table_text(preview))
-    if result.counters:
-        publish(counters_html(result.counters), counters_text(result.counters))
+        note = result.errors.summary(f"{spec.output}.errors")
+        preview = replace(preview, access=f"{spec.output}.to_pandas()", note=note)
     # A terminal shows no pictures; there one is drawn only where it is asked for.
-    if spec.plot or (has_pictures and spec.plot is None and current.plot and result.num_rows > 1):
-        _show_plot(result, is_asked_for=bool(spec.plot))
+    is_plotted = spec.plot or (has_pictures and spec.plot is None and current.plot and result.num_rows > 1)
+    if is_live:
+        publish_live(
+            result, preview, is_plotted=bool(is_plotted), plots_first=bool(spec.plot), plot_kind=spec.plot_kind
+        )
+    else:
+        publish(table_html(preview), table_text(preview))
+        if result.counters:
+            publish(counters_html(result.counters), counters_text(result.counters))
+    if is_plotted:
+        _show_plot(result, spec.plot_kind, is_asked_for=bool(spec.plot))
 
 
-def _show_plot(result: Any, *, is_asked_for: bool) -> None:
+def _show_plot(result: Any, kind: str | None, *, is_asked_for: bool) -> None:
     try:
-        axes = result.plot()
+        axes = result.plot(kind=kind)
     except OptionError:
         # Words cannot be plotted; that is worth an error only where a plot was asked for.
         if is_asked_for:
             raise
         return
-    width, height = (int(inches * 96) for inches in axes.figure.get_size_inches())
-    publish_data(
-        {"image/png": figure_png(axes), "text/plain": describe_plot(axes)},
-        metadata={"image/png": {"width": width, "height": height}},
-    )
+    data, metadata = plot_bundle(axes)
+    publish_data(data, metadata=metadata)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import importlib.metadata
 import shlex
+import sys
 from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Any
 
-from mrkernel.config import format_bytes, format_duration
+from mrkernel.config import format_duration
 from mrkernel.errors import OptionError
+from mrkernel.magics.clusters import cluster_command, cluster_help
+from mrkernel.magics.failures import whole_traceback
 from mrkernel.magics.view import publish, publish_text
+from mrkernel.magics.walkthroughs import walkthrough_command
 from mrkernel.render import plan_html, plan_text
 
 __all__ = ["SUBCOMMANDS", "run_subcommand", "subcommand_help"]
@@ -18,7 +22,9 @@ __all__ = ["SUBCOMMANDS", "run_subcommand", "subcommand_help"]
 _EXAMPLES = (
     "%mr jobs           what has run, and how long it took",
     "%mr cancel counts  stop the running job that is called counts",
+    "%mr cluster scale 4 four workers for what comes",
     "%mr explain        why the last cell was split as it was",
+    "%mr tune           which chunk size and partitions suit the last cell's job",
 )
 
 
@@ -43,7 +49,7 @@ def run_subcommand(magics: Any, line: str) -> None:
 def subcommand_help() -> str:
     """The help of ``%mr``, examples first."""
     lines = ["Look at jobs and the cluster.", "", "Examples", "--------", *_EXAMPLES, "", "Commands", "--------"]
-    return "\n".join([*lines, *(f"{name:9}{text}" for name, (_, text, _) in SUBCOMMANDS.items())])
+    return "\n".join([*lines, *(f"{name:11}{text}" for name, (_, text, _) in SUBCOMMANDS.items()), "", *cluster_help()])
 
 
 def _show(title: str, facts: list[tuple[str, str]], notes: tuple[str, ...] = ()) -> None:
@@ -61,7 +67,10 @@ def _jobs(magics: Any, _: list[str]) -> None:
 
 def _cancel(magics: Any, words: list[str]) -> None:
     running = [handle for handle in magics.handles if not handle.done()]
-    chosen = [h for h in running if words[0] in {h.job_id, h.name}] if words else running[-1:]
+    # A second time forces what the first has not stopped yet.
+    stopped = [handle for handle in magics.handles[-1:] if handle.state in {"cancelled", "interrupted"}]
+    known = running or stopped
+    chosen = [h for h in known if words[0] in {h.job_id, h.name}] if words else known[-1:]
     if not chosen:
         what = f"no running job is called {words[0]!r}" if words else "no job is running"
         raise OptionError(f"%mr cancel: {what}", hint="%mr jobs lists them")
@@ -70,22 +79,26 @@ def _cancel(magics: Any, words: list[str]) -> None:
     _show("cancelled", [(handle.job_id, handle.name) for handle in chosen])
 
 
-def _cluster(_: Any, __: list[str]) -> None:
-    from mrkernel.cluster import current
-
-    found = current()
-    if found is None:
-        _show("cluster", [], ("not started; the first job starts it",))
-        return
-    workers = found.workers()
-    facts = [(str(worker.name), f"pid {worker.pid}, {format_bytes(worker.memory_bytes)}") for worker in workers]
-    _show(f"cluster with {len(workers)} workers", facts)
-
-
 def _explain(magics: Any, _: list[str]) -> None:
     if magics.last is None:
         raise OptionError("%mr explain: no cell has run a job yet", hint="%%mapreduce --explain plans a cell")
     magics.explain(magics.last)
+
+
+def _tune(magics: Any, words: list[str]) -> None:
+    from mrkernel.magics.tuning import run_tune
+
+    run_tune(magics, words)
+
+
+def _traceback(magics: Any, _: list[str]) -> None:
+    # A background job's error has not been raised yet; a cell's is where Python keeps the last one.
+    failures = [getattr(getattr(sys, "last_value", None), "failure", None)]
+    failures += [failure for handle in reversed(magics.handles) for failure in handle.progress().failures[:1]]
+    found = next((failure for failure in failures if failure is not None and failure.traceback), None)
+    if found is None:
+        raise OptionError("%mr traceback: no job has failed in a function of yours", hint="%mr jobs lists the jobs")
+    publish_text(whole_traceback(magics.shell, found))
 
 
 def _formats(_: Any, __: list[str]) -> None:
@@ -112,9 +125,12 @@ def _help(_: Any, __: list[str]) -> None:
 
 SUBCOMMANDS: dict[str, tuple[Callable[[Any, list[str]], None], str, int]] = {
     "jobs": (_jobs, "jobs that this session has started", 0),
-    "cancel": (_cancel, "cancel the newest running job, or the one named by its id or name", 1),
-    "cluster": (_cluster, "worker processes of the current cluster", 0),
+    "cancel": (_cancel, "cancel the newest running job, or the one named by its id or name; again, to force", 1),
+    "cluster": (cluster_command, "workers, their memory, what they run; start, stop, scale, connect, dashboard", 3),
     "explain": (_explain, "the plan of the last cell", 0),
+    "walkthrough": (walkthrough_command, "the last cell's first records, followed through map and reduce", 1),
+    "tune": (_tune, "measure samples of the last cell's job, or of -i INPUT --mapper NAME, and advise", 99),
+    "traceback": (_traceback, "every frame of the last failure, those of libraries and of mrkernel too", 0),
     "formats": (_formats, "formats that can be read and written", 0),
     "version": (_version, "versions of mrkernel and what it stands on", 0),
     "help": (_help, "this help", 0),

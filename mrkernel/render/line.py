@@ -6,7 +6,7 @@ import shutil
 import time
 from typing import TextIO
 
-from mrkernel.config import format_bytes, format_duration
+from mrkernel.config import counted, format_bytes, format_duration
 from mrkernel.progress import Progress
 from mrkernel.render.progress import headline, progress_text
 from mrkernel.render.values import cut, display_width, printable
@@ -28,7 +28,7 @@ def progress_line(progress: Progress, *, width: int = 80) -> str:
     if stage.eta_s is not None:
         parts.append(f"{format_duration(stage.eta_s)} left")
     if stage.records:
-        parts.append(f"{stage.records:,} records")
+        parts.append(counted(stage.records, "record"))
     if stage.bytes_in and stage.seconds >= 0.5:
         parts.append(f"{format_bytes(stage.bytes_per_s)}/s")
     return cut(" · ".join(parts), width)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from mrkernel.config import format_bytes, format_duration
+from mrkernel.config import counted, format_bytes, format_duration
 from mrkernel.progress import Progress, StageProgress
 from mrkernel.render.style import framed
 from mrkernel.render.values import align, cut, escape, printable
 
-__all__ = ["headline", "progress_html", "progress_text"]
+__all__ = ["headline", "progress_html", "progress_text", "stages_table"]
 
 # Below this, "nothing for a while" is the normal rhythm of tasks and would only flicker.
 _QUIET_S = 5.0
@@ -17,8 +17,11 @@ _NOT_BEGUN = frozenset({"waiting", "not run"})
 _NUMBERS = ("tasks", "records", "read", "speed")
 
 
-def progress_html(progress: Progress) -> str:
-    """One table row for each stage, numbers as text; a running job has bars and rates, an ended one only facts."""
+def progress_html(progress: Progress, *, details: str = "") -> str:
+    """One table row for each stage, numbers as text; a running job has bars and rates, an ended one only facts.
+
+    ``details`` is HTML to stand below: :func:`workers_html`.
+    """
     columns = _columns(progress)
     rows = "".join(_row(stage, columns) for stage in progress.stages)
     head = "".join(f'<th scope="col"{_num(name)}>{name}</th>' for name in columns)
@@ -26,9 +29,8 @@ def progress_html(progress: Progress) -> str:
     table = f'<div class="mr-scroll"><table class="mr-stages">{body}</table></div>' if rows else ""
     notes = "".join(f'<p class="mr-dim">{escape(cut(note, 300))}</p>' for note in _notes(progress))
     name, said = _split_headline(progress)
-    return framed(
-        f'<p role="status"><strong>{escape(name)}</strong> {escape(said)}</p>{table}{notes}', label="progress"
-    )
+    line = f'<p role="status"><strong>{escape(name)}</strong> {escape(said)}</p>'
+    return framed(f"{line}{table}{notes}{details}", label="progress")
 
 
 def progress_text(progress: Progress) -> str:
@@ -38,6 +40,13 @@ def progress_text(progress: Progress) -> str:
     table = [["  " + row[0], *row[1:]] for row in (columns, *rows)]
     lines = align(table, [name in _NUMBERS for name in columns]) if rows else []
     return "\n".join([headline(progress), *lines, *(f"  {printable(note)}" for note in _notes(progress))])
+
+
+def stages_table(progress: Progress) -> tuple[list[str], list[list[str]], list[bool]]:
+    """The stages as texts: names of columns, rows, and which columns are numbers."""
+    columns = _columns(progress)
+    rows = [[_cell(stage, name) for name in columns] for stage in progress.stages]
+    return columns, rows, [name in _NUMBERS for name in columns]
 
 
 def headline(progress: Progress) -> str:
@@ -125,10 +134,11 @@ def _bar_html(stage: StageProgress) -> str:
     if stage.state in _NOT_BEGUN:
         return ""
     percent = int(stage.fraction * 100)
+    total = counted(stage.total, "task")
     return (
         f'<div class="mr-bar mr-{escape(stage.state)}" role="progressbar" aria-label="{escape(stage.name)}" '
         f'aria-valuemin="0" aria-valuemax="100" aria-valuenow="{percent}" '
-        f'aria-valuetext="{stage.done} of {stage.total} tasks"><div style="width:{percent}%"></div></div>'
+        f'aria-valuetext="{stage.done} of {total}"><div style="width:{percent}%"></div></div>'
     )
 
 

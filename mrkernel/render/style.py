@@ -40,11 +40,14 @@ _CSS = (
 .mrkernel.mrkernel table tbody th{font-weight:600}
 .mrkernel.mrkernel table .mr-num{text-align:right;font-variant-numeric:tabular-nums}
 .mrkernel.mrkernel .mr-stages td:last-child{white-space:normal;min-width:7em}
-.mrkernel.mrkernel .mr-data tbody td{border-bottom:1px solid var(--mr-line);white-space:pre-wrap;overflow-wrap:anywhere}
+.mrkernel.mrkernel .mr-data tbody td{border-bottom:1px solid var(--mr-line);white-space:pre-wrap}
+.mrkernel.mrkernel .mr-data tbody td{overflow-wrap:break-word;min-width:min-content}
 .mrkernel.mrkernel .mr-data td.mr-num{white-space:nowrap}
 .mrkernel.mrkernel .mr-data th small{display:block;font-weight:400;color:var(--mr-dim)}
 .mrkernel.mrkernel .mr-scroll{overflow-x:auto}
 .mrkernel.mrkernel summary{cursor:pointer}
+.mrkernel.mrkernel .mr-link button{font:inherit;color:inherit;background:transparent;cursor:pointer}
+.mrkernel.mrkernel .mr-link button{border:1px solid var(--mr-line);border-radius:4px;padding:3px 12px}
 .mrkernel.mrkernel .mr-bar{width:100px;height:8px;border-radius:4px;background:var(--mr-track);overflow:hidden}
 .mrkernel.mrkernel .mr-bar>div{height:8px;background:var(--mr-accent)}
 .mrkernel.mrkernel .mr-bar.mr-finished>div{background:var(--mr-good)}
@@ -53,6 +56,7 @@ _CSS = (
 .mrkernel.mrkernel pre{font-family:var(--mr-mono);font-size:var(--jp-code-font-size,13px);margin:6px 0;padding:0}
 .mrkernel.mrkernel pre{background:transparent;color:inherit;overflow-x:auto;white-space:pre}
 .mrkernel.mrkernel pre mark{background:transparent;color:var(--mr-bad);font-weight:700}
+.mrkernel.mrkernel pre.mr-copy{user-select:all;white-space:pre-wrap;overflow-wrap:anywhere}
 .mrkernel.mrkernel .mr-card p code{white-space:pre-wrap;overflow-wrap:anywhere}
 .mrkernel.mrkernel code{font-family:var(--mr-mono);background:transparent;color:inherit;padding:0}
 """

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mrkernel.config import format_bytes
+from mrkernel.config import counted, format_bytes
 from mrkernel.render.style import framed
 from mrkernel.render.values import MAX_CHARACTERS, align, cut, escape, printable, value_text
 
@@ -34,6 +34,8 @@ class Preview:
         What else must be said beside the data ("sampled", …); may be empty.
     access
         How all rows are reached, shown at the end of the footer; empty shows nothing.
+    written
+        What was written where, a line of its own below the footer; may be empty.
     """
 
     columns: tuple[str, ...]
@@ -44,6 +46,7 @@ class Preview:
     n_bytes: int | None = None
     note: str = ""
     access: str = ".to_pandas()"
+    written: str = ""
 
 
 def table_html(preview: Preview, *, title: str = "") -> str:
@@ -68,7 +71,8 @@ def table_html(preview: Preview, *, title: str = "") -> str:
     note = f"<p>{escape(preview.note)}</p>" if preview.note else ""
     footer = escape(_footer(preview, len(body), shown))
     access = f" · <code>{escape(preview.access)}</code>" if preview.access else ""
-    return framed(f'{caption}{table}{note}<p class="mr-dim">{footer}{access}</p>', label="result")
+    written = f"<p>{escape(preview.written)}</p>" if preview.written else ""
+    return framed(f'{caption}{table}{note}<p class="mr-dim">{footer}{access}</p>{written}', label="result")
 
 
 def table_text(preview: Preview, *, title: str = "", width: int = 100) -> str:
@@ -87,7 +91,8 @@ def table_text(preview: Preview, *, title: str = "", width: int = 100) -> str:
         rule = "─" * max(map(len, lines))
         lines.insert(1, rule)
     footer = _footer(preview, len(preview.rows), shown) + (f" · {preview.access}" if preview.access else "")
-    return "\n".join(part for part in [printable(title), *lines, printable(preview.note), footer] if part)
+    parts = [printable(title), *lines, printable(preview.note), footer, printable(preview.written)]
+    return "\n".join(part for part in parts if part)
 
 
 def _numeric(preview: Preview) -> list[bool]:
@@ -114,8 +119,7 @@ def _cell(value: object) -> str:
 
 
 def _footer(preview: Preview, n_shown: int, n_columns: int) -> str:
-    rows = f"{preview.n_rows:,} {_plural('row', preview.n_rows)}"
-    columns = f"{preview.n_columns:,} {_plural('column', preview.n_columns)}"
+    rows, columns = counted(preview.n_rows, "row"), counted(preview.n_columns, "column")
     parts = [
         rows if n_shown >= preview.n_rows else f"{n_shown:,} of {rows}",
         columns if n_columns >= preview.n_columns else f"{n_columns:,} of {columns}",
@@ -123,10 +127,6 @@ def _footer(preview: Preview, n_shown: int, n_columns: int) -> str:
     if preview.n_bytes is not None:
         parts.append(format_bytes(preview.n_bytes))
     return ", ".join(parts)
-
-
-def _plural(noun: str, number: int) -> str:
-    return noun if number == 1 else noun + "s"
 
 
 def plain_table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[bool]) -> str:

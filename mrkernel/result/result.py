@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import sys
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -16,8 +19,12 @@ from mrkernel.errors import MrkernelError, OptionError
 from mrkernel.events import Counters
 from mrkernel.grouping import canonical_key
 from mrkernel.render import Preview, counters_html, counters_text, table_html, table_text
+from mrkernel.result.errors import Errors
+from mrkernel.result.paging import Paging
 from mrkernel.result.parts import OwnedSource, PartFile, PartsSource, pairs
+from mrkernel.result.plotting import plot_rows
 from mrkernel.result.report import Report
+from mrkernel.result.rows import type_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,10 +32,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from mrkernel.io import Source
+    from mrkernel.plots import Kind
 
 __all__ = ["Result", "write_to"]
 
-_PLOTTED_ROWS = 1_000_000
+_NOTEBOOK = "mrkernel.magics.front"
 _NO_ROWS = pa.table({"key": pa.nulls(0), "value": pa.nulls(0)})
 
 
@@ -44,6 +52,10 @@ class Result:
         What ``mr.counter`` counted, once for each successful task.
     report
         Tasks, records, bytes and seconds of each stage.
+    planned
+        What the plan said before the run, as pairs of words.
+    errors
+        Records that were set aside, where ``on_error`` is ``"skip"`` or ``"collect"``.
 
     Examples
     --------
@@ -62,12 +74,18 @@ class Result:
         report: Report,
         limit: int = 10,
         empty: pa.Table | None = None,
+        place: Any = None,
+        planned: Sequence[tuple[str, str]] = (),
+        errors: Errors | None = None,
     ) -> None:
         self.name = name
         self.counters = counters
         self.report = report
+        self.errors = errors or Errors()
         self._limit = limit
         self._empty = _NO_ROWS if empty is None else empty
+        self._place = place
+        self.planned = tuple(planned)
         self._source = PartsSource(tuple(parts), label=f"result of {name}" if name else "result")
         self._finalizer = weakref.finalize(self, _remove, [part.path for part in parts])
 
@@ -87,6 +105,11 @@ class Result:
     def num_parts(self) -> int:
         """How many parts there are: one for each reduce task that had rows, at least."""
         return len(self._source.parts)
+
+    @property
+    def part_rows(self) -> tuple[int, ...]:
+        """How many rows each part has."""
+        return tuple(part.n_rows for part in self._source.parts)
 
     @property
     def schema(self) -> pa.Schema:
@@ -179,6 +202,11 @@ class Result:
                 raise MrkernelError(f"cannot read the {self._source.label}: its file is gone ({error})",
                                     hint="run the job again") from None  # fmt: skip
 
+    @cached_property
+    def paging(self) -> Paging:
+        """Pages of the rows, in the order of any column: what the display of a live notebook reads."""
+        return Paging(self._source.parts, place=self._place, empty=self._empty.schema)
+
     def __mrkernel_source__(self) -> Source:
         """The source that this result is for another job, without moving a row."""
         return OwnedSource(self._source.parts, label=self._source.label, owner=self)
@@ -189,8 +217,9 @@ class Result:
         """The first rows as plain Python values, with what a display says about the rest."""
         table = self.head(self._limit if n is None else n)
         return Preview(
-            columns=tuple(table.schema.names), types=tuple(_type_words(field) for field in table.schema),
+            columns=tuple(table.schema.names), types=tuple(type_words([field]) for field in table.schema),
             rows=python_rows(table), n_rows=self.num_rows, n_columns=table.num_columns, n_bytes=self.num_bytes,
+            note=self.errors.summary(".errors"),
         )  # fmt: skip
 
     def __repr__(self) -> str:
@@ -201,31 +230,45 @@ class Result:
         html = table_html(self.preview())
         return f"{html}{counters_html(self.counters)}" if self.counters else html
 
-    def plot(self, **options: Any) -> Axes:
-        """Draw the result: bars of the top keys, a line where keys are ordered, a histogram of numbers.
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """In a notebook that somebody looks at, a widget that pages and sorts; elsewhere nothing."""
+        # By name: this layer knows no notebook, and without IPython there is nothing to import.
+        get_shell = getattr(sys.modules.get("IPython"), "get_ipython", None)
+        if get_shell is None or get_shell() is None:
+            return {}
+        shown: dict[str, str] = importlib.import_module(_NOTEBOOK).show_result(self)
+        return shown
 
-        Takes ``kind``, ``top``, ``log`` and ``title``.
+    def plot(
+        self,
+        *,
+        kind: Kind | None = None,
+        top: int = 20,
+        log: bool = False,
+        title: str | None = None,
+    ) -> Axes:
+        """Draw the result in the way that suits its columns, and say in the plot what it leaves out.
+
+        Parameters
+        ----------
+        kind
+            ``"bar"`` (the largest values), ``"line"`` (over keys that are numbers or times), ``"hist"``,
+            ``"scatter"`` (two numbers) or ``"heat"`` (keys that are pairs); None chooses by the types.
+        top
+            How many keys at most, where keys are names.
+        log
+            Whether values are on a logarithmic scale.
+
+        Returns
+        -------
+        Matplotlib's Axes, which a cell shows as a picture: PNG or SVG by the setting ``plot_format``.
 
         Raises
         ------
         OptionError
-            If there is no numeric column to draw.
+            If there is no numeric column to draw, or the kind does not suit the columns.
         """
-        from mrkernel.plots import plot_table
-
-        return plot_table(self.plain(_PLOTTED_ROWS), total_rows=self.num_rows, **options)
-
-    def plain(self, n: int) -> pa.Table:
-        """The first ``n`` rows with tuples, mixed and other Python values as text: for drawing."""
-        table = self.head(n)
-        columns = []
-        for index, field in enumerate(table.schema):
-            if kind_of(field):
-                words = [_key_words(value) for value in decode_column(table.column(index), field)]
-                columns.append((pa.array(words, pa.string()), pa.field(field.name, pa.string())))
-            else:
-                columns.append((table.column(index), field))
-        return make_table(columns)
+        return plot_rows(self, kind=kind, top=top, log=log, title=title)
 
     def write(
         self,
@@ -307,16 +350,6 @@ def _pandas_column(column: pa.ChunkedArray, field: pa.Field) -> Any:
     import pandas as pd
 
     return pd.Series(decode_column(column, field), dtype=object) if kind_of(field) else column.to_pandas()
-
-
-def _type_words(field: pa.Field) -> str:
-    words = {"object": "Python objects", "tuple": "tuple", "dict": "dict"}
-    plain = str(field.type).replace("large_", "")
-    return words.get(kind_of(field), plain)
-
-
-def _key_words(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _remove(paths: list[str]) -> None:

@@ -6,14 +6,15 @@ import importlib
 import sys
 import threading
 import time
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, Protocol, runtime_checkable
 
 from mrkernel.config import Settings
 from mrkernel.errors import TaskFailedError
 from mrkernel.progress import Progress
 from mrkernel.render import ProgressLine
 
-__all__ = ["Display", "Pace", "open_display", "with_card"]
+__all__ = ["Controls", "Display", "Pace", "open_display", "with_card"]
 
 # By name: the layers forbid an import of what lies above, and without IPython there is nothing to import.
 _NOTEBOOK = "mrkernel.magics.front"
@@ -29,8 +30,20 @@ class Display(Protocol):
         """Show the end state; nothing changes afterwards."""
 
 
+@runtime_checkable
+class Controls(Protocol):
+    """A display with a Cancel button."""
+
+    def connect(self, stop: Callable[[], None]) -> None:
+        """Say what a press of Cancel calls, from any thread; a second press calls it again."""
+
+
 class Pace:
-    """When to show a running job: not in its first half second, then at most four times a second, later less."""
+    """When to show a running job: not in its first half second, then at most four times a second, later less.
+
+    The time between two states is at least a fortieth of the job's age, up to 5 s: nobody sees the difference, and
+    what a job sends stays small however long it runs.
+    """
 
     QUIET_S = 0.5
 
@@ -51,7 +64,7 @@ class Pace:
         """Whether to show the job's state now; True counts as shown."""
         elapsed = self.elapsed_s
         # Front ends choke when many bars send more; people do not read faster.
-        interval = 0.25 if elapsed < 10 else 0.5 if elapsed < 60 else 1.0
+        interval = 0.25 if elapsed < 10 else min(5.0, max(0.5, elapsed / 40))
         if self.is_short or time.monotonic() - self._last < interval:
             return False
         self._last = time.monotonic()

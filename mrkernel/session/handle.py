@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Sequence
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from mrkernel import config
 from mrkernel.engine import Driver, Outcome
 from mrkernel.errors import JobCancelledError, JobInterruptedError
-from mrkernel.events import Event, JobFinished, Listener
+from mrkernel.events import Event, JobFinished, JobStarted, Listener
 from mrkernel.planner import Plan
 from mrkernel.progress import Progress, ProgressTracker
 from mrkernel.result import Result
 from mrkernel.session.display import with_card
+from mrkernel.session.saving import STAGE, Saved, save
+
+if TYPE_CHECKING:
+    from mrkernel.io import Source
 
 __all__ = ["JobHandle"]
+
+_RESULT_ATTRIBUTES = frozenset({"counters", "report", "errors"})
 
 
 class JobHandle:
     """A submitted job.
+
+    It stands in for its result: whatever a :class:`Result` has and a handle has not (``handle.to_pandas()``,
+    ``dict(handle)``, ``handle["the"]``, the handle as a source) waits for the result, and is the result's.
 
     Attributes
     ----------
@@ -28,6 +39,8 @@ class JobHandle:
         Its identity, and what displays call it.
     plan
         What is being run.
+    saved
+        What was written where, once the job has finished; None where nothing was to be saved.
     """
 
     def __init__(self, job_id: str, plan: Plan, listeners: Sequence[Listener]) -> None:
@@ -40,8 +53,12 @@ class JobHandle:
         self._done = threading.Event()
         self._result: Result | None = None
         self._error: BaseException | None = None
+        self.saved: Saved | None = None
         self._is_interrupted = False
         self._stop_state = ""
+        self._is_forced = False
+        self._end: JobFinished | None = None
+        self._sink: Any = None
 
     @property
     def state(self) -> str:
@@ -62,12 +79,26 @@ class JobHandle:
         """Whether the job has ended, in whatever way."""
         return self._done.is_set()
 
-    def cancel(self, *, interrupted: bool = False) -> None:
-        """Ask the job to stop; returns at once. ``interrupted`` says that the kernel's Interrupt asked."""
-        self._is_interrupted = self._is_interrupted or interrupted
-        self._stop_state = "interrupted" if interrupted else "cancelled"
+    def cancel(self, *, force: bool = False, interrupted: bool = False) -> None:
+        """Ask the job to stop; returns at once, and may be called from any cell and any thread.
+
+        The job ends within moments. What it runs has a second and a half to stop between two blocks of records; a
+        worker whose function has not returned by then is replaced, others go on. A second call forces.
+
+        Parameters
+        ----------
+        force
+            Replace at once every worker that still runs something of this job.
+        interrupted
+            Says that the kernel's Interrupt asked.
+        """
+        force = force or bool(self._stop_state)
+        if not self._stop_state:
+            self._is_interrupted = interrupted
+            self._stop_state = "interrupted" if interrupted else "cancelled"
+        self._is_forced = self._is_forced or force
         if self._driver is not None:
-            self._driver.stop(self._stop_state)
+            self._driver.stop(self._stop_state, is_forced=force)
 
     def wait(self, timeout: float | str | None = None) -> bool:
         """Wait until the job has ended, or for ``timeout``; whether it has."""
@@ -101,7 +132,37 @@ class JobHandle:
         return self.result()
 
     def __repr__(self) -> str:
-        return f"<JobHandle {self.name} {self.state}>"
+        # A notebook keeps this text, and nobody updates it when the job has ended.
+        said = self.state if self.done() else "running when this was shown"
+        return f"<JobHandle {self.name} {said}>"
+
+    # -- in the place of its result ----------------------------------------------------------------------------
+
+    def __getattr__(self, name: str) -> Any:
+        # Front ends and libraries look for private names and for protocols of their own; they must not wait.
+        if name.startswith("_") or (not hasattr(Result, name) and name not in _RESULT_ATTRIBUTES):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
+        return getattr(self.result(), name)
+
+    def __mrkernel_source__(self) -> Source:
+        """The source that the result is for another job."""
+        return self.result().__mrkernel_source__()
+
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        return iter(self.result())
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.result()[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.result()
+
+    def __len__(self) -> int:
+        return len(self.result())
+
+    def __bool__(self) -> bool:
+        # `if handle` asks whether there is one, and does not wait for its rows.
+        return True
 
     # -- the run, in a thread of its own -----------------------------------------------------------------------
 
@@ -117,11 +178,22 @@ class JobHandle:
         prepare: Callable[[], Driver],
         finish: Callable[[Outcome, Progress], Result],
         discard: Callable[[], None],
+        sink: Any = None,
     ) -> None:
-        """Run the driver that ``prepare`` gives, then ``finish``, and ``discard`` in any case."""
+        """Run the driver that ``prepare`` gives, ``finish``, save to ``sink``, and ``discard`` in any case."""
+        self._sink = sink
         threading.Thread(
             target=self._run, args=(prepare, finish, discard), name=f"mrkernel {self.name}", daemon=True
         ).start()
+
+    def emit_from_driver(self, event: Event) -> None:
+        """Hand a driver's event to every listener; that the driver is done does not end the job yet."""
+        if isinstance(event, JobStarted) and self._sink is not None:
+            event = replace(event, stages=(*event.stages, STAGE))
+        if isinstance(event, JobFinished) and event.state == "finished":
+            self._end = event
+        else:
+            self.emit(event)
 
     def _run(
         self,
@@ -131,7 +203,7 @@ class JobHandle:
     ) -> None:
         try:
             driver = self._opened(prepare)
-            self._result = finish(driver.run(), self.progress())
+            self._result = self._finished(driver.run(), finish)
         except JobCancelledError as error:
             self._error = JobInterruptedError(error.message) if self._is_interrupted else error
         except BaseException as error:  # noqa: BLE001  # handed to whoever waits for the result
@@ -139,6 +211,36 @@ class JobHandle:
         finally:
             discard()
             self._done.set()
+
+    def _finished(self, outcome: Outcome, finish: Callable[[Outcome, Progress], Result]) -> Result:
+        """The result, saved if it was to be; only now the job has ended for its listeners."""
+        state, error = "failed", None
+        began = time.perf_counter()
+        try:
+            result = finish(outcome, self.progress())
+            if self._sink is not None:
+                self.saved = save(self._sink, result, job_id=self.job_id, emit=self.emit, check=self._check_stopped)
+            state = "finished"
+        except JobCancelledError:
+            state = self._stop_state
+            raise
+        except BaseException as caught:
+            error = str(caught)
+            raise
+        finally:
+            end = self._end or JobFinished(job_id=self.job_id, state=state, seconds=0.0)
+            seconds = end.seconds + time.perf_counter() - began
+            self.emit(replace(end, at=time.time(), state=state, seconds=seconds, error=error))
+        result.report = replace(
+            result.report, progress=self.progress(), history=self._tracker.history, part_rows=result.part_rows
+        )
+        return result
+
+    def _check_stopped(self) -> None:
+        if self._stop_state:
+            raise JobCancelledError(
+                f"the job {self.name} was {self._stop_state} while its result was saved; nothing was written"
+            )
 
     def _opened(self, prepare: Callable[[], Driver]) -> Driver:
         """The driver; a failure to get one ends the job for its listeners too."""
@@ -148,5 +250,5 @@ class JobHandle:
             self.emit(JobFinished(job_id=self.job_id, state="failed", seconds=0.0, error=str(error)))
             raise
         if self._stop_state:
-            driver.stop(self._stop_state)
+            driver.stop(self._stop_state, is_forced=self._is_forced)
         return driver

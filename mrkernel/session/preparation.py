@@ -6,18 +6,18 @@ import os
 import re
 import secrets
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mrkernel.config import Settings
 from mrkernel.engine import Driver, InlineExecutor, Outcome, Run
 from mrkernel.events import Listener
-from mrkernel.io import Source
+from mrkernel.io import Aside, Source
 from mrkernel.job import Job
 from mrkernel.planner import Plan, make_plan
 from mrkernel.progress import Progress
-from mrkernel.result import PartsSource, Report, Result
+from mrkernel.result import Errors, PartsSource, Report, Result, Skew
 from mrkernel.result.parts import PartFile
-from mrkernel.result.result import write_to
 from mrkernel.session.folders import Folders
 from mrkernel.session.handle import JobHandle
 
@@ -45,15 +45,16 @@ class Preparation:
         """Plan the job and start its run; what fails before that leaves nothing behind."""
         try:
             source = origin.localized(self._folders.input())
+            if self._given.on_error != "raise":
+                # What cannot be parsed must not keep types from being inferred either.
+                source = source.setting_aside(Aside())
             plan = make_plan(self._job, source, self._given, self._expected_workers())
         except BaseException:
             self._folders.discard()
             raise
         handle = JobHandle(self._job_id, plan, listeners)
-        handle.start(
-            lambda: self._driver(plan, handle), lambda outcome, progress: self._finish(outcome, progress, sink),
-            self._folders.discard_input,
-        )  # fmt: skip
+        finish = partial(self._finish, planned=tuple(plan.facts()))
+        handle.start(lambda: self._driver(plan, handle), finish, self._folders.discard_input, sink)
         return handle
 
     def _expected_workers(self) -> int:
@@ -86,7 +87,7 @@ class Preparation:
             return source
 
         return Driver(plan, executor, job=job, job_id=self._job_id, scratch=scratch, results=results,
-                      emit=handle.emit, as_source=as_next_source)  # fmt: skip
+                      emit=handle.emit_from_driver, as_source=as_next_source)  # fmt: skip
 
     def _executor(self) -> Executor:
         if self._place is None:
@@ -94,7 +95,7 @@ class Preparation:
         from mrkernel.engine import DaskExecutor
 
         home = self._folders.results() if self._is_remote else None
-        return DaskExecutor(self._place.client, self._job_id, self._place.restart_worker, home=home)
+        return DaskExecutor(self._place.client, self._job_id, self._place, home=home, workers=self._place.addresses)
 
     def _send(self, source: Source) -> None:
         """Copy what only this machine has to the hosts of remote workers."""
@@ -104,14 +105,13 @@ class Preparation:
             for path in source.local_files():
                 send_file(self._place.client, path)
 
-    def _finish(self, outcome: Outcome, progress: Progress, sink: Any) -> Result:
+    def _finish(self, outcome: Outcome, progress: Progress, *, planned: tuple[tuple[str, str], ...]) -> Result:
         reduction = self._job.reduction
-        result = Result(_part_files(outcome.parts), name=self._job.name, counters=outcome.counters,
-                        report=Report(progress=progress), limit=self._given.limit,
-                        empty=reduction.empty() if reduction is not None else None)  # fmt: skip
-        if sink is not None:
-            write_to(sink, result)
-        return result
+        return Result(_part_files(outcome.parts), name=self._job.name, counters=outcome.counters,
+                      report=Report(progress=progress, skew=Skew(outcome.evenness)), limit=self._given.limit,
+                      errors=Errors(outcome.bad),
+                      empty=reduction.empty() if reduction is not None else None,
+                      place=None if self._is_remote else self._place, planned=planned)  # fmt: skip
 
 
 def expected_workers(given: Settings) -> int:

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 
-from mrkernel.config import format_duration
+from mrkernel.config import counted, format_duration
 from mrkernel.errors import JobInterruptedError, MrkernelError
-from mrkernel.progress import Progress
-from mrkernel.session.display import Display
+from mrkernel.progress import Progress, StageProgress
+from mrkernel.session.display import Controls, Display
 from mrkernel.session.handle import JobHandle
+from mrkernel.session.saving import STAGE
 
 __all__ = ["Waiting"]
 
@@ -31,6 +32,8 @@ class Waiting:
     def __init__(self, handle: JobHandle, display: Display | None) -> None:
         self._handle = handle
         self._display = display
+        if isinstance(display, Controls):
+            display.connect(handle.cancel)
 
     def block(self) -> None:
         """Return when the job has ended, in whatever way.
@@ -75,9 +78,10 @@ class Waiting:
         if isinstance(error, MrkernelError):
             return error
         self._handle.cancel(interrupted=True)
-        # A second interrupt waits no longer: workers that do not stop by themselves are replaced anyway.
-        with suppress(KeyboardInterrupt):
+        try:
             self._handle.wait(_STOP_S)
+        except KeyboardInterrupt:
+            self._handle.cancel(force=True, interrupted=True)
         progress = self.progress()
         if progress.is_running:
             progress = replace(progress, state="interrupted")
@@ -87,10 +91,13 @@ class Waiting:
 
 def _stopped(progress: Progress, *, has_ended: bool) -> str:
     running = [stage for stage in progress.stages if stage.state not in {"waiting", "not run", "finished"}]
-    where = (
-        f", in stage {running[-1].name} with {running[-1].done} of {running[-1].total} tasks done" if running else ""
-    )
+    where = f", in stage {running[-1].name} with {_done(running[-1])} done" if running else ""
     if progress.state == "finished":
         return f"the interrupt came when {progress.name} had finished; its result was not taken"
-    rest = "nothing was written" if has_ended else "its last tasks are being stopped"
+    what = "its save is" if running and running[-1].name == STAGE else "its last tasks are"
+    rest = "nothing was written" if has_ended else f"{what} being stopped"
     return f"{progress.name} was interrupted after {format_duration(progress.seconds)}{where}; {rest}"
+
+
+def _done(stage: StageProgress) -> str:
+    return f"{stage.done:,} of {counted(stage.total, 'task')}"

@@ -118,6 +118,60 @@ def test_value_that_is_no_number_is_refused(aggregate, value):
         result(aggregate, [("a", value), ("a", value)])
 
 
+@pytest.mark.parametrize("cuts", [[], [1], [2]])
+@pytest.mark.parametrize("values", [
+    (Decimal("1.5"), 2.5, 1), (2.5, Decimal("1.5"), 1), (1, Decimal("1.5"), 2.5),
+])  # fmt: skip
+@pytest.mark.parametrize("aggregate", [agg.sum, agg.mean], ids=lambda one: one.label)
+def test_decimals_and_floats_of_one_key_are_refused_by_its_name(aggregate, values, cuts):
+    pairs = [("a", 1), *(("b", value) for value in values)]
+    with pytest.raises(
+        ValueTypeError, match=r"^key 'b': a Decimal and a float cannot be added .*\nHint: .*float\(value"
+    ):
+        result(aggregate, pairs, cuts)
+
+
+@pytest.mark.parametrize("cuts", [[], [1], [2]])
+@pytest.mark.parametrize("values", [({"x": 1, "y": 2}, 2, None), (None, 2, {"x": 1, "y": 2})], ids=str)
+@pytest.mark.parametrize("aggregate", [agg.sum, agg.max, agg.var, agg.quantile(0.5)], ids=lambda one: one.label)
+def test_dicts_and_plain_values_of_one_key_are_refused_by_its_name(aggregate, values, cuts):
+    message = (
+        rf"^key 'a': {aggregate.label} found dicts \(with 'x', 'y'\) and values that are no dicts\nHint: yield dicts"
+    )
+    with pytest.raises(ValueTypeError, match=message):
+        result(aggregate, [("a", value) for value in values], cuts)
+
+
+@pytest.mark.parametrize("cuts", [[], [1], [2]])
+@pytest.mark.parametrize("aggregate", [agg.sum, agg.min, agg.mean, agg.quantile(0.5)], ids=lambda one: one.label)
+def test_none_beside_dicts_is_no_value(aggregate, cuts):
+    assert result(aggregate, [("a", None), ("a", {"x": 1, "y": 2}), ("a", None)], cuts) == [("a", 1, 2)]
+
+
+decimals = st.decimals(allow_nan=False, allow_infinity=False, places=None) | st.sampled_from(
+    [Decimal("1E+40"), Decimal("-1E+40"), Decimal("1E-40"), Decimal(10**28 + 1), Decimal("0.1")]
+)
+
+
+@given(values=st.lists(decimals | st.integers(), min_size=1, max_size=8), cuts=cuts, seed=st.randoms())
+def test_sums_of_decimals_are_exact_in_any_order_and_cut(values, cuts, seed):
+    shuffled = seed.sample(values, len(values))
+    (found,), (other,) = (result(agg.sum, [("a", value) for value in each], cuts) for each in (values, shuffled))
+    assert told(found) == told(other)
+    assert Fraction(found[1]) == sum(map(Fraction, values))
+
+
+def test_sums_of_decimals_have_a_bound():
+    with pytest.raises(ValueTypeError, match=r"key 'a': a sum of Decimals has more than 1,000,000 digits\nHint: round"):
+        result(agg.sum, [("a", Decimal("1E+2000000")), ("a", Decimal(1))])
+
+
+def test_fractions_and_floats_are_rounded_once():
+    values = [1e16, Fraction(1, 3), 1.0, -1e16]
+    assert result(agg.sum, [("a", value) for value in values]) == [("a", 4 / 3)]
+    assert result(agg.mean, [("a", value) for value in values], [2]) == [("a", 1 / 3)]
+
+
 def test_sums_of_many_floats_carry_between_limbs():
     values = np.random.default_rng(5).normal(size=100_000) * 1e10
     found = result(agg.sum, [("a", value) for value in values.tolist()], range(0, 100_000, 9_999))

@@ -22,6 +22,7 @@ OWNERS = {
     "numpy": ANYWHERE,
     "pyarrow": ANYWHERE,
     "IPython": ("magics",),
+    "anywidget": ("widgets",),
     "click": ("cli",),
     "cloudpickle": ("batches.py", "engine/tasks", "io/scratch.py", "shipping.py", "testing"),
     "cryptography": ("cluster/keys.py",),
@@ -30,10 +31,10 @@ OWNERS = {
     "fsspec": ("io",),
     "matplotlib": ("plots",),
     "pandas": ("engine/tasks", "io/memory.py", "result"),
-    "polars": ("engine/tasks", "grouping.py", "io/registry.py", "partition.py", "result"),
+    "polars": ("engine/tasks", "io/registry.py", "ordering.py", "partition.py", "result"),
     "psutil": ("cluster",),
     "tornado": ("cluster",),
-    "traitlets": ("magics",),
+    "traitlets": ("magics", "widgets"),
 }
 # Not declared by the project, because another dependency's own interface is made of it.
 COMES_WITH = {"tornado": "distributed", "traitlets": "ipython"}

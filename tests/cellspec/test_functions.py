@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 import mrkernel.job
-from mrkernel.cellspec import bound_names, build_job, cell_functions, parse
+from mrkernel import agg
+from mrkernel.cellspec import aggregate_names, bound_names, build_job, cell_functions, parse
 from mrkernel.errors import JobSpecError, OptionError
 
 KEPT = {"mapper": {"words": lambda line: [(line, 1)]}, "reducer": {"total": sum}}
@@ -87,6 +88,33 @@ def test_kept_functions_are_found_by_name():
 def test_what_is_missing_or_double_is_said(body, line, message):
     with pytest.raises(OptionError, match=message):
         job_of(body, line)
+
+
+@pytest.mark.parametrize(
+    ("name", "reducer"),
+    [("sum", sum), ("len", len), ("count", agg.count), ("mean", agg.mean), ("top", agg.top()), ("max", max)],
+)
+def test_an_aggregate_is_found_by_its_name(name, reducer):
+    job = job_of("", f"--mapper words --reducer {name}")
+    assert job.reducer == reducer
+    assert job.reduction is not None
+
+
+def test_a_kept_function_beats_an_aggregate_of_its_name():
+    kept = {**KEPT, "reducer": {"sum": max}}
+    spec = parse("-i a.txt --mapper words --reducer sum --combiner min", {})
+    job = build_job(spec, {}, kept)
+    assert (job.reducer, job.combiner) == (max, min)
+
+
+def test_a_misspelt_aggregate_earns_a_hint():
+    with pytest.raises(OptionError, match=r"'maen', and no aggregate has it\nHint: did you mean mean\?"):
+        job_of("", "--mapper words --reducer maen")
+
+
+@pytest.mark.parametrize("name", aggregate_names())
+def test_every_aggregate_makes_a_job(name):
+    assert job_of("", f"--mapper words --reducer {name}").reduction is not None
 
 
 def test_a_line_magic_without_a_mapper_asks_for_its_name():

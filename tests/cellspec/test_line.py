@@ -36,6 +36,15 @@ def test_an_empty_line_asks_for_nothing():
     assert (spec.inputs, spec.settings, spec.kept, spec.plot) == ((), {}, {}, None)
 
 
+@pytest.mark.parametrize(
+    ("line", "plot", "kind"),
+    [("--plot", True, None), ("--plot heat -b", True, "heat"), ("--plot -i a", True, None), ("--no-plot", False, None)],
+)
+def test_plot_stands_alone_or_with_a_kind(line, plot, kind):
+    spec = parse(line, {})
+    assert (spec.plot, spec.plot_kind) == (plot, kind)
+
+
 def test_combine_auto_takes_an_outer_setting_back(monkeypatch):
     monkeypatch.setenv("MRKERNEL_COMBINE", "off")
     assert settings().combine is False
@@ -64,6 +73,7 @@ def test_combine_auto_takes_an_outer_setting_back(monkeypatch):
         ("--overwrite", r"--overwrite and --append say how to --save\nHint: add --save TARGET"),
         ("--save x --overwrite --append", "--overwrite and --append exclude each other"),
         ("--plot --no-plot", "--plot and --no-plot exclude each other"),
+        ("--plot pie", "--plot: invalid choice: 'pie'"),
         ("--explain -b", "--explain runs nothing"),
         ("--format-option x", "--format-option 'x' is not of the form name=value"),
     ],

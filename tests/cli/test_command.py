@@ -21,6 +21,9 @@ def words(line):
     for word in line.split():
         yield word, 1
 
+def odd(line):
+    yield int(line) % 2, 1
+
 def fails(line):
     yield line, 1 / 0
 
@@ -38,6 +41,8 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cli")
     (folder / "jobs.py").write_text(JOBS)
     (folder / "words.txt").write_text("the cat and the dog\nthe end\n")
+    (folder / "there.csv").write_text("word\nthe\n")
+    (folder / "there.zzz").write_text("the\n")
     return folder
 
 
@@ -55,6 +60,14 @@ def mrkernel(folder):
 
 
 @pytest.mark.cluster
+def test_run_draws_the_result_into_a_file(mrkernel, folder):
+    job = ("--mapper", "jobs.py:words", "--reducer", "sum", "words.txt")
+    done = mrkernel("run", *job, "--plot", "words.svg", "--plot-kind", "hist")
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (0, "plot of rows by value, drawn into words.svg")
+    assert (folder / "words.svg").read_text().startswith("<svg")
+
+
+@pytest.mark.cluster
 def test_run_shows_the_result_on_stdout_and_progress_on_stderr(mrkernel):
     done = mrkernel("run", "jobs.py:words", "words.txt", "--reducer", "sum")
     assert done.returncode == 0, done.stderr
@@ -68,12 +81,36 @@ def test_run_writes_a_target_and_refuses_to_replace_it(mrkernel, folder):
     call = ("run", "--mapper", "jobs.py:words", "--reducer", "sum", "words.txt", "-o", "out.json")
     done = mrkernel(*call)
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
-    assert "wrote 5 rows to out.json" in done.stderr
+    assert "wrote 5 rows to out.json\n" in done.stderr
     assert json.loads((folder / "out.json").read_text())["the"] == 3
     again = mrkernel(*call)
     assert again.returncode == 1
     assert "out.json" in again.stderr
-    assert "Hint:" in again.stderr
+    assert "Hint: say --overwrite" in again.stderr
+
+
+@pytest.mark.cluster
+def test_run_sets_bad_records_aside_and_writes_them(mrkernel, folder):
+    (folder / "numbers.txt").write_text("1\n2\nthree\n4\n")
+    call = ("run", "--mapper", "jobs.py:odd", "--reducer", "sum", "numbers.txt", "--on-error", "collect")
+    done = mrkernel(*call, "--errors", "bad.csv")
+    assert (done.returncode, done.stdout.split()[3:6]) == (0, ["0", "2", "1"]), done.stderr
+    assert "1 of 4 records was set aside\nwrote 1 bad record to bad.csv\n" in done.stderr
+    assert "three" in (folder / "bad.csv").read_text()
+    done = mrkernel(*call, "--error-limit", "0")
+    assert done.returncode == 1
+    said = r"mrkernel: 1 of \d records? so far was bad, and error_limit allows 0; the first: mapper failed at line 3"
+    assert re.search(said, done.stderr)
+    assert "say --error-limit 5% or --error-limit none to allow more" in done.stderr
+
+
+def test_run_refuses_to_write_errors_that_end_the_job(mrkernel):
+    done = mrkernel("run", "jobs.py:words", "words.txt", "--errors", "bad.csv")
+    assert done.returncode == 2
+    assert (
+        "--errors writes the records that were set aside, and none would be\nHint: add --on-error collect"
+        in done.stderr
+    )
 
 
 @pytest.mark.cluster
@@ -105,6 +142,21 @@ def test_run_stopped_by_ctrl_c_exits_with_130(folder):
     assert not (folder / "never.json").exists()
 
 
+@pytest.mark.cluster
+def test_explain_reckons_with_the_workers_of_the_cluster_that_is_named(folder, monkeypatch, capsys):
+    from distributed import LocalCluster
+
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setenv("MRKERNEL_WORKERS", "7")
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50) as there:
+        for words, said in (("--cluster", there.scheduler_address), r"workers +1\n"), ((), r"workers +7\n"):
+            with pytest.raises(SystemExit) as ended:
+                main(["explain", "jobs.py:words", "words.txt", *words])
+            assert ended.value.code == 0
+            assert re.search(said, capsys.readouterr().out)
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
@@ -114,6 +166,12 @@ def test_run_stopped_by_ctrl_c_exits_with_130(folder):
         (("run", "jobs.py:words", "nofile.txt"), 1, "nofile.txt"),
         (("run", "jobs.py:words", "words.txt", "--chunk-size", "x"), 2, "chunk_size = 'x' cannot be used"),
         (("run", "jobs.py:words", "words.txt", "--overwrite"), 2, "say how to write -o\nHint: add -o TARGET"),
+        (("run", "jobs.py:words", "words.txt", "--output-format", "csv"), 2, "no target is given\nHint: add -o TARGET"),
+        (("run", "jobs.py:words", "there.csv", "-o", "x.zzz"), 2, "example --output-format text or --output-format"),
+        (("run", "jobs.py:words", "there.zzz"), 2, "Hint: say which it is, for example --format text or --format csv"),
+        (("run", "jobs.py:words", "words.txt", "--plot-kind", "bar"), 2, "Hint: add --plot FILE.png"),
+        (("run", "jobs.py:words", "words.txt", "-o", "there.csv"), 1, "Hint: say --overwrite to replace it"),
+        (("explain", "jobs.py:words", "words.txt", "--cluster", "nofile.json"), 1, "neither an address nor"),
         (("run", "jobs.py:words", "words.txt", "--format-option", "x"), 2, "'x' is not of the form name=value"),
         (("run", "--zzz"), 2, "No such option"),
         (("cluster", "status", "nofile.json"), 1, "it is neither an address nor a scheduler file"),

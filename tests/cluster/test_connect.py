@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,8 +11,10 @@ from typing import Any
 
 import pytest
 
-from mrkernel.cluster import Cluster, choice, connect
+import mrkernel as mr
+from mrkernel.cluster import Cluster, choice, connect, picture, scratch
 from mrkernel.errors import ClusterError
+from tests.engine.marks import wait_until
 
 pytestmark = pytest.mark.cluster
 
@@ -127,6 +130,84 @@ def test_restart_worker_without_a_nanny_is_refused() -> None:
         assert worker.pid is not None
         with pytest.raises(ClusterError, match=r"it has no nanny that answers\nHint: start the cluster's"):
             cluster.restart_worker(worker.address)
+
+
+def loop(mark: Path) -> Callable[[int], None]:
+    """A mapper that does not return."""
+
+    def mapper(_number: int) -> None:
+        mark.touch()
+        while True:
+            pass
+
+    return mapper
+
+
+def test_cancel_has_a_nanny_of_another_cluster_replace_its_worker(dask_cluster: Any, tmp_path: Path) -> None:
+    with connect(dask_cluster) as cluster:
+        before = cluster.workers()[0]
+        handle = mr.submit(mr.Job(loop(tmp_path / "in"), sum, name="looped"), [0], cluster=cluster)
+        wait_until((tmp_path / "in").exists)
+        handle.cancel(force=True)
+        assert handle.wait(2)
+        # A worker of dask's own takes seconds to start; the job that follows waits for it.
+        assert dict(mr.run(mr.Job(lambda n: (n, 1), sum), [7], cluster=cluster)) == {7: 1}
+        after = cluster.workers()
+        assert [worker.name for worker in after] == [before.name]
+        assert after[0].pid != before.pid
+        assert handle.progress().notes[-1] == (
+            f"1 worker ({before.name}) was replaced: what ran there did not stop by itself"
+        )
+
+
+def test_cancel_says_that_a_worker_without_a_nanny_goes_on(tmp_path: Path) -> None:
+    from distributed import LocalCluster
+
+    def wait(_number: int) -> None:
+        (tmp_path / "in").touch()
+        wait_until((tmp_path / "gate").exists)
+
+    with (
+        LocalCluster(n_workers=1, processes=False, dashboard_address=None, silence_logs=50) as plain,
+        connect(plain) as cluster,
+    ):
+        handle = mr.submit(mr.Job(wait, sum, name="waiting"), [0], cluster=cluster)
+        wait_until((tmp_path / "in").exists)
+        handle.cancel(force=True)
+        wait_until(lambda: handle.progress().notes)
+        assert handle.progress().notes == (
+            "1 worker (0) was not replaced, for want of a nanny: what runs there goes on",
+        )
+        said = picture(cluster)
+        assert [task.is_stopping for task in said.workers[0].running] == [True]
+        assert said.notes == (
+            "0: a function that was cancelled does not return, and without a nanny nobody can replace its worker",
+        )
+        (tmp_path / "gate").touch()
+
+
+def test_cancel_frees_another_cluster_even_where_its_program_ends_at_once(
+    dask_cluster: Any, tmp_path: Path, script: Callable[[str], subprocess.Popen[str]]
+) -> None:
+    before = {worker["nanny"] for worker in dask_cluster.scheduler.identity()["workers"].values()}
+    program = script(
+        "import time, mrkernel as mr\n"
+        "from pathlib import Path\n"
+        "def mapper(n):\n"
+        f"    Path({str(tmp_path / 'in')!r}).touch()\n"
+        "    while True: pass\n"
+        f"with mr.cluster({dask_cluster.scheduler_address!r}) as cluster:\n"
+        "    handle = mr.submit(mr.Job(mapper, sum), [0], cluster=cluster)\n"
+        f"    while not Path({str(tmp_path / 'in')!r}).exists(): time.sleep(0.01)\n"
+        "    pid = cluster.workers()[0].pid\n"
+        "    handle.cancel()\n"
+        "    handle.wait(5)\n"
+        "    print(pid, flush=True)\n"
+    )
+    said, errors = program.communicate(timeout=60)
+    assert errors == ""
+    wait_until(lambda: scratch.mark(int(said)) is None)
+    wait_until(lambda: {w["nanny"] for w in dask_cluster.scheduler.identity()["workers"].values()} == before)
 
 
 @pytest.mark.usefixtures("_embedded_again")

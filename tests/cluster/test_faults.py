@@ -14,6 +14,7 @@ import pytest
 
 from mrkernel.cluster import Cluster, current, prestart
 from mrkernel.errors import ClusterError
+from tests.engine.marks import wait_until
 
 from .conftest import cluster_processes, have_ended
 
@@ -90,6 +91,20 @@ def test_restart_worker_frees_one_that_holds_the_interpreter_lock(own_cluster: C
     assert cluster.client.submit(pow, 2, 3).result(timeout=5) == 8
     assert time.monotonic() - started < 5
     assert cluster.workers()[0].pid != worker.pid
+
+
+def test_scale_down_ends_a_worker_that_does_not_answer(own_cluster: Callable[..., Cluster]) -> None:
+    cluster = own_cluster(workers=2)
+    client = cluster.client
+    held = client.map(pow, range(4), [2] * 4)
+    client.gather(held)
+    stuck = [client.submit(re.match, r"(a+)+$", "a" * 64 + letter, pure=False) for letter in "bc"]
+    wait_until(lambda: sum(map(len, client.processing().values())) == 2)
+    started = time.monotonic()
+    cluster.scale(1)
+    assert time.monotonic() - started < 10
+    assert cluster.n_workers == 1
+    client.cancel(stuck, force=True)
 
 
 def test_restart_worker_of_an_unknown_address_lists_the_known(cluster: Cluster) -> None:

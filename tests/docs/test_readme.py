@@ -83,7 +83,9 @@ def test_commands_show_what_stands_below_them(folder: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
         assert done.returncode == 0, f"{line}\n{done.stderr}"
         if expected:
-            assert _steady(done.stderr + done.stdout) == _steady(expected)
+            # A slow machine is told every ten seconds how far the job is.
+            said = re.sub(r"^words: (?!finished).*\n", "", done.stderr, flags=re.MULTILINE)
+            assert _steady(said + done.stdout) == _steady(expected)
     assert (folder / "words.csv").read_text().startswith("key,value\n")
 
 

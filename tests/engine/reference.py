@@ -60,8 +60,7 @@ def told(value: Any) -> str:
         return f"{type(value).__name__}({', '.join(map(told, value))})"
     if isinstance(value, dict):
         return f"dict({', '.join(f'{key!r}: {told(item)}' for key, item in value.items())})"
-    # datetime.UTC and ZoneInfo("UTC") are one zone to Arrow.
-    return f"datetime {value} {value.tzinfo} {value.fold}" if isinstance(value, dt.datetime) else repr(value)
+    return f"datetime {value} {value.tzinfo!r} {value.fold}" if isinstance(value, dt.datetime) else repr(value)
 
 
 def exact_sum(values: Iterable[Any]) -> Any:

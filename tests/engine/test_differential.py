@@ -17,7 +17,9 @@ import mrkernel as mr
 from tests.engine.reference import exact_mean, exact_sum, exact_variance, in_order, map_reduce, told
 
 NAN, INF = float("nan"), float("inf")
-ZONES = (dt.UTC, ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Kolkata"), dt.timezone(dt.timedelta(hours=2)))
+ZONES = (
+    dt.UTC, ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Kolkata"), dt.timezone(dt.timedelta(hours=2)), ZoneInfo("UTC"),
+)  # fmt: skip
 NOON = dt.datetime(2024, 3, 31, 12, 0, 0, 250_000)
 
 _SCALARS = [

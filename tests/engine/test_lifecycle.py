@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections import Counter
 
 import pyarrow as pa
@@ -282,3 +284,16 @@ def test_context_of_a_batch_mapper_names_the_source(run, tmp_path):
         return pa.table({"file": names, "line": batch["line"]})
 
     assert list(run(mr.Job(mapper, list), tmp_path / "a.txt")) == [("a.txt", ["one", "two"])]
+
+
+PROFILED = """
+import cProfile
+import mrkernel as mr
+mr.run(mr.Job(lambda n: [(n, 1)], sum), [1], executor="inline", progress=False)
+cProfile.Profile().runcall(lambda: None)
+"""
+
+
+def test_a_profiler_works_after_a_job_in_this_process():
+    """CPython 3.11 hangs in it where an exception for a thread was taken back."""
+    subprocess.run([sys.executable, "-c", PROFILED], timeout=60, check=True)

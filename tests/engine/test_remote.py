@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 import mrkernel as mr
 from mrkernel.cluster import Cluster, connect
 from mrkernel.engine.shuffle import LostRunError, RemoteFile, Run, read_all
+from tests.engine.marks import wait_until
 
 pytestmark = pytest.mark.cluster
 
@@ -126,3 +128,22 @@ def test_remote_file_that_is_gone_names_its_map_task() -> None:
     with pytest.raises(LostRunError) as caught:
         read_all([run], fetch)
     assert caught.value.tasks == (3,)
+
+
+def test_cancel_of_a_loop_replaces_its_worker_and_leaves_no_file(apart: Cluster, tmp_path: Path) -> None:
+    before = {worker.pid for worker in apart.workers()}
+
+    def mapper(_number: int) -> None:
+        (tmp_path / "in").touch()
+        re.match(r"(a+)+$", "a" * 64 + "b")
+
+    handle = mr.submit(mr.Job(mapper, sum, name="looped"), [0], cluster=apart)
+    wait_until((tmp_path / "in").exists)
+    handle.cancel()
+    assert handle.wait(3)
+    wait_until(lambda: handle.progress().notes)
+    assert handle.progress().notes[-1].startswith("1 worker (")
+    wait_until(lambda: len(apart.workers()) == 2, within=60)
+    assert len(before & {worker.pid for worker in apart.workers()}) == 1
+    left = apart.client.run(lambda dask_worker: [n for n in os.listdir(dask_worker.local_directory) if "looped" in n])
+    assert set(map(tuple, left.values())) == {()}

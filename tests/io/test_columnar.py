@@ -39,6 +39,8 @@ def test_only_chosen_columns_are_read(tmp_path: Path, write: Any, name: str) -> 
     assert read_all(source, 1)[3] == {"c": {"d": 3}, "a": 3}
     with pytest.raises(OptionError, match=r"has no column 'aa'\nHint: did you mean 'a'\?"):
         io.source(tmp_path / name, columns=["aa"]).splits(1)
+    with pytest.raises(OptionError, match="has no column 'aa'"):
+        io.source(tmp_path / name, columns=["aa"], union_by_name=True).splits(1)
     with pytest.raises(OptionError, match="columns='a' is not a list"):
         io.source(tmp_path / name, columns="a")
 
@@ -119,6 +121,7 @@ def test_old_feather_is_named(tmp_path: Path) -> None:
 def test_empty_ipc_file_has_no_records(tmp_path: Path) -> None:
     (tmp_path / "a.arrow").touch()
     assert read_all(io.source(tmp_path / "a.arrow"), 1) == []
+    assert read_all(io.source(tmp_path / "a.arrow", columns=["a"]), 1) == []
 
 
 class Bomb:

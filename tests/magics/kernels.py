@@ -2,22 +2,45 @@
 
 from __future__ import annotations
 
+import json
 import os
 import queue
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+import pytest
+from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
 
-__all__ = ["Kernel", "Ran", "environment"]
+__all__ = ["Kernel", "Ran", "environment", "installed_kernel", "write_spec"]
 
 
-def environment(home: Path) -> dict[str, str]:
-    """Variables of a kernel with this checkout and one worker, and with ``home`` for IPython's own files."""
-    paths = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
+def environment(home: Path, *first: str) -> dict[str, str]:
+    """Variables of a kernel with this checkout and one worker; ``home`` is for IPython's own files.
+
+    Packages in the folders ``first`` come before those that are installed.
+    """
+    paths = os.pathsep.join(filter(None, [*first, str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
     return {**os.environ, "IPYTHONDIR": str(home), "PYTHONPATH": paths, "MRKERNEL_WORKERS": "1"}
+
+
+def installed_kernel(version: str) -> str:
+    """The folder in which ``make test`` has put this version of ipykernel."""
+    folder = Path(sys.prefix) / "kernels" / version
+    if not (folder / "ipykernel").is_dir():
+        pytest.skip(f"ipykernel {version} is not in {folder}: `make test` puts it there")
+    return str(folder)
+
+
+def write_spec(folder: Path, name: str, env: dict[str, str]) -> None:
+    """A kernelspec ``name`` in ``folder`` whose kernels get ``env``."""
+    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec = {"argv": command, "display_name": name, "language": "python", "env": env}
+    (folder / name).mkdir(parents=True)
+    (folder / name / "kernel.json").write_text(json.dumps(spec))
 
 
 @dataclass
@@ -29,6 +52,8 @@ class Ran:
     updates: list[dict[str, Any]] = field(default_factory=list)
     streams: str = ""
     results: list[dict[str, Any]] = field(default_factory=list)
+    opened: list[dict[str, Any]] = field(default_factory=list)
+    states: list[dict[str, Any]] = field(default_factory=list)
     error: dict[str, Any] | None = None
     seconds: float = 0.0
 
@@ -49,11 +74,23 @@ class Ran:
 
 
 class Kernel:
-    """A context manager around one ipykernel process."""
+    """A context manager around one ipykernel process.
 
-    def __init__(self, folder: Path, env: dict[str, str]) -> None:
+    Parameters
+    ----------
+    folder
+        Where it runs.
+    env
+        All its variables; those of its kernelspec come on top.
+    specs
+        A folder of kernelspecs, and the one to take; else the kernel of this environment.
+    """
+
+    def __init__(self, folder: Path, env: dict[str, str], *, specs: Path | None = None, name: str = "python3") -> None:
         self.folder = folder
-        self._manager = KernelManager(kernel_name="python3")
+        self._manager = KernelManager(kernel_name=name)
+        if specs is not None:
+            self._manager.kernel_spec_manager = KernelSpecManager(kernel_dirs=[str(specs)], ensure_native_kernel=False)
         self._env = env
 
     def __enter__(self) -> Self:
@@ -70,6 +107,21 @@ class Kernel:
     def interrupt(self) -> None:
         """What the front end's stop button does."""
         self._manager.interrupt_kernel()
+
+    def add_subshell(self) -> str:
+        """A subshell, as JupyterLab makes one for the comms of widgets where the kernel has them."""
+        message = self._client.session.msg("create_subshell_request")
+        self._client.control_channel.send(message)
+        reply = self._client.get_control_msg(timeout=20)
+        return str(reply["content"]["subshell_id"])
+
+    def press(self, ran: Ran, command: str, *, subshell: str = "") -> None:
+        """What a button of the first widget that ``ran`` has opened sends."""
+        content = {"comm_id": ran.opened[0]["comm_id"], "data": {"method": "custom", "content": {"cmd": command}}}
+        message = self._client.session.msg("comm_msg", content)
+        if subshell:
+            message["header"]["subshell_id"] = subshell
+        self._client.shell_channel.send(message)
 
     def start(self, code: str, *, is_watched: bool = True) -> str:
         """Send a cell and return its message's id; ``is_watched`` is a front end with a person."""
@@ -120,5 +172,9 @@ class Kernel:
             ran.streams += content["text"]
         elif kind == "execute_result":
             ran.results.append(content["data"])
+        elif kind == "comm_open":
+            ran.opened.append(content)
+        elif kind == "comm_msg" and "state" in content["data"].get("state", {}):
+            ran.states.append(content["data"]["state"]["state"])
         elif kind == "error":
             ran.error = content

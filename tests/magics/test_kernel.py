@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 
 import pytest
@@ -30,6 +31,7 @@ def mapper(number):
     time.sleep(60)
     yield number, 1
 """
+WIDGET = "application/vnd.jupyter.widget-view+json"
 EVIL = "<img src=x onerror=alert(1)>"
 
 
@@ -51,22 +53,30 @@ def test_a_cell_shows_a_summary_a_table_and_a_plot(kernel):
     ran = kernel.run(f"%%mapreduce -i words.txt -o counts\n{WORDS}").succeeded()
     assert "counts: finished in" in ran.text
     assert "the      3\n5 rows, 2 columns" in ran.text
-    assert [set(data) for data in ran.displays] == [
+    assert [set(data) for data in ran.displays if WIDGET not in data] == [
         {"text/html", "text/plain"},
         {"text/html", "text/plain"},
-        {"image/png", "text/plain"},
+        {"image/png", "text/html", "text/plain"},
     ]
     assert (ran.results, ran.streams) == ([], "")
 
 
-def test_progress_moves_in_one_display(kernel):
+def test_progress_moves_in_a_widget_beside_its_static_form(kernel):
     ran = kernel.run(SLOW).succeeded()
-    assert [data["text/plain"].split(":")[0] for data in ran.displays] == [
-        "slow",
-        ran.displays[1]["text/plain"].split(":")[0],
-        "plot of value by key",
-    ]
-    assert 3 <= len(ran.updates) <= 20
+    assert [WIDGET in data for data in ran.displays] == [True, False, True, False, False]
+    assert [data["text/plain"] for data in ran.displays if WIDGET in data] == ["", ""]
+    assert "slow: running for" in ran.displays[1]["text/plain"]
+    mark = ran.opened[0]["data"]["state"]["state"]["beside"]
+    assert f'<div data-mr-progress="{mark}">' in ran.displays[1]["text/html"]
+    assert re.search(r"as of 20\d\d-.*; a job ends when its kernel does", ran.displays[1]["text/plain"])
+    assert [opened["data"]["state"]["_anywidget_id"] for opened in ran.opened] == [
+        "mrkernel.widgets.progress.ProgressWidget", "mrkernel.widgets.results.ResultsView",
+    ]  # fmt: skip
+    assert 2 <= len(ran.states) <= 20
+    assert ran.states[-1]["state"] == "finished"
+    assert 2 <= len(ran.updates) <= 6
+    # The widget's display is empty in the end, and the static form says how the job ended.
+    assert (ran.updates[-2]["text/plain"], WIDGET in ran.updates[-2]) == ("", False)
     assert "finished in" in ran.updates[-1]["text/plain"]
     assert 'role="progressbar"' not in ran.updates[-1]["text/html"]
 
@@ -122,7 +132,8 @@ def test_a_failing_record_shows_its_card_and_a_short_error(kernel):
 def test_a_failing_cell_below_another_magic_shows_one_card(kernel):
     ran = kernel.run("%%time\n%%mapreduce -i numbers\ndef mapper(number):\n    yield number, 1 / (number - 5)\n")
     assert (ran.status, ran.error["ename"]) == ("error", "TaskFailedError")
-    assert [data["text/plain"].split(":")[0] for data in ran.displays] == [
+    # A job that waits for its cluster to start is shown by its widget first.
+    assert [data["text/plain"].split(":")[0] for data in ran.displays if WIDGET not in data] == [
         "mapreduce",
         "mapper raised ZeroDivisionError",
     ]
@@ -148,6 +159,43 @@ def test_a_background_job_returns_its_handle_and_keeps_quiet(kernel):
     assert after.results[0]["text/plain"] == "(True, 'failed')"
     assert (after.streams, after.displays) == ("", [])
     assert kernel.run("later.result()").error["ename"] == "TaskFailedError"
+
+
+def test_a_background_result_is_used_like_any_result(kernel):
+    kernel.run("%%mapreduce -i words.txt -b -o soon\n" + WORDS).succeeded()
+    ran = kernel.run("from mrkernel import Result; soon.num_rows, dict(soon)['the']")
+    assert ran.succeeded().results[0]["text/plain"] == "(5, 3)"
+    assert kernel.run("isinstance(soon, Result)").results[0]["text/plain"] == "True"
+
+
+def test_a_background_job_that_is_watched_reads_well_whenever_its_notebook_is_saved(kernel):
+    gate = kernel.folder / "gate"
+    os.mkfifo(gate)
+    started = kernel.start(
+        "%%mapreduce -i numbers -b --name gated --save gated.csv\n"
+        f"def mapper(number):\n    open({str(gate)!r}).close() if number == 0 else None\n    yield 'all', 1\n"
+        "reducer = sum"
+    )
+    ran = kernel.collect(started)
+    assert re.search(r"submitted at 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d; a saved notebook shows how far", ran.text)
+    assert "a saved notebook shows how far" in ran.html
+    assert ran.results[0]["text/plain"] == "<JobHandle gated running when this was shown>"
+    # The mapper waits for this end of the pipe.
+    with open(gate, "w"):
+        pass
+    last = kernel.collect(started, until="gated: finished").updates[-1]
+    for form in ("text/plain", "text/html"):
+        assert "submitted at" not in last[form]
+        assert "wrote 1 row to gated.csv" in last[form]
+
+
+def test_a_failure_card_hints_in_the_words_of_a_cell(kernel):
+    ran = kernel.run(
+        "%%mapreduce -i words.txt\nimport pyarrow as pa\nkey = 'nowhere'\n"
+        "def mapper(batch: pa.RecordBatch):\n    return batch\nreducer = len"
+    )
+    for said in (ran.displays[-1]["text/plain"], ran.displays[-1]["text/html"], ran.error["traceback"][-1]):
+        assert "the one that key = … names" in said
 
 
 def test_a_background_job_is_an_input_like_its_result(kernel):

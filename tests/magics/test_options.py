@@ -59,8 +59,15 @@ ACCEPTED = {
     "--reducers": ("--reducers 3", WORDS, lambda shell, said: stages(shell.user_ns["out"])["reduce"].total == 3),
     "--workers": ("--workers 3 --explain", WORDS, lambda shell, said: said.rstrip().endswith("workers     3")),
     "--combine": ("--combine off", WORDS, lambda shell, said: stages(shell.user_ns["out"])["reduce"].records == 6),
+    "--on-error": (
+        "--on-error collect",
+        "def mapper(line):\n    yield line, 1 // (line[0] != 'c')\n\nreducer = sum",
+        lambda shell, said: (
+            dict(shell.user_ns["out"]) == {"a b": 2} and "1 of 3 records was set aside: out.errors" in said
+        ),
+    ),
     "--limit": ("--limit 1", WORDS, lambda shell, said: "1 of 3 rows" in said),
-    "--plot": ("--plot", WORDS, lambda shell, said: "plot of" in said),
+    "--plot": ("--plot hist", WORDS, lambda shell, said: "plot of rows by value" in said),
     "--no-plot": ("--no-plot", WORDS, lambda shell, said: "plot" not in said),
     "--no-progress": ("--no-progress", WORDS, lambda shell, said: "finished in" not in said and "3 rows" in said),
     "--name": ("--name 'my words'", WORDS, lambda shell, said: "my words: finished in" in said),
@@ -85,8 +92,10 @@ REFUSED = {
     "--workers": ("--workers many", OptionError, "workers = 'many' cannot be used"),
     "--combine": ("--combine maybe", OptionError, "--combine: invalid choice: 'maybe'"),
     "--attempts": ("--attempts 0", OptionError, "attempts = '0' cannot be used"),
+    "--on-error": ("--on-error ignore", OptionError, "--on-error: invalid choice: 'ignore'"),
+    "--error-limit": ("--error-limit some", OptionError, "error_limit = 'some' cannot be used: it must be a number of"),
     "--limit": ("--limit -1", OptionError, "limit"),
-    "--plot": ("--plot --no-plot", OptionError, "--plot and --no-plot exclude each other"),
+    "--plot": ("--plot heat --no-plot", OptionError, "--plot and --no-plot exclude each other"),
     "--background": ("-b --explain", OptionError, "--explain runs nothing"),
 }
 

@@ -11,6 +11,8 @@ from tests.magics.kernels import Kernel, environment
 
 pytestmark = pytest.mark.cluster
 
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
 DEFINE = """\
 import time
 import mrkernel as mr
@@ -44,11 +46,11 @@ def kernel(tmp_path_factory):
         yield kernel
 
 
-def test_progress_moves_in_one_display_and_ends_as_a_summary(kernel):
+def test_progress_moves_in_one_widget_and_ends_as_a_summary(kernel):
     ran = kernel.run("result = mr.run(SLOW, range(24), chunk_size=100)").succeeded()
-    assert len(ran.displays) == 1
-    assert 2 <= len(ran.updates) <= 4 * ran.seconds + 1
-    assert 'role="progressbar"' in ran.displays[0]["text/html"]
+    assert [WIDGET in data for data in ran.displays] == [True, False]
+    assert 2 <= len(ran.states) <= 4 * ran.seconds + 1
+    assert 'role="progressbar"' in ran.displays[1]["text/html"]
     assert "slow: finished in" in ran.updates[-1]["text/plain"]
     assert 'role="progressbar"' not in ran.updates[-1]["text/html"]
     assert (ran.streams, ran.results) == ("", [])

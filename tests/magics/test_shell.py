@@ -9,7 +9,7 @@ import pytest
 from IPython.core.completer import provisionalcompleter
 
 from mrkernel import config
-from mrkernel.errors import JobSpecError, OptionError, SourceNotFoundError
+from mrkernel.errors import JobSpecError, MrkernelError, OptionError, SourceNotFoundError, SourceReadError
 
 WORDS = """def mapper(line):
     for word in line.split():
@@ -65,6 +65,72 @@ def test_kept_functions_run_by_the_line_magic(shell):
     shell.run_line_magic("mapreduce", "-i lines --mapper words --reducer longest -o tens --no-plot")
     assert dict(shell.user_ns["tens"]) == {"a": 20, "b": 10}
     assert list(shell.user_ns["words"]("z")) == [("z", 1)]
+
+
+@pytest.mark.cluster
+def test_kept_mapper_and_an_aggregate_by_name(shell):
+    shell.user_ns["lines"] = ["a b a"]
+    cell(shell, "words", WORDS, "mapper")
+    shell.run_line_magic("mapreduce", "-i lines --mapper words --reducer sum -o totals --no-plot")
+    assert dict(shell.user_ns["totals"]) == {"a": 2, "b": 1}
+
+
+@pytest.mark.cluster
+def test_a_background_result_takes_its_name_before_the_next_cell(shell):
+    shell.user_ns["lines"] = ["a b a"]
+    handle = cell(shell, "-i lines -b -o soon")
+    assert shell.user_ns["soon"] is handle
+    assert dict(shell.user_ns["soon"]) == {"a": 2, "b": 1}
+    shell.run_cell("rows = soon.num_rows")
+    assert shell.user_ns["soon"] is handle.result()
+    assert shell.user_ns["rows"] == 2
+
+
+@pytest.mark.cluster
+def test_a_background_result_leaves_a_name_alone_that_was_bound_anew_or_has_no_result(shell):
+    shell.user_ns["lines"] = ["a b a"]
+    taken = cell(shell, "-i lines -b -o taken")
+    failed = cell(shell, "-i lines -b -o failed", "def mapper(line):\n    yield 1 / 0, 1")
+    shell.user_ns["taken"] = "mine"
+    assert (taken.wait(60), failed.wait(60)) == (True, True)
+    shell.run_cell("pass")
+    assert (shell.user_ns["taken"], shell.user_ns["failed"]) == ("mine", failed)
+
+
+@pytest.mark.cluster
+def test_save_says_what_was_written_where(shell, capsys):
+    shell.user_ns["lines"] = ["a b a"]
+    cell(shell, "-i lines --save out.csv --no-plot")
+    assert capsys.readouterr().out.endswith("· .to_pandas()\nwrote 2 rows to out.csv\n")
+    cell(shell, "-i lines --save out --no-plot")
+    assert capsys.readouterr().out.endswith("\nwrote 2 rows to out: 1 file\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("-i lines --save there.csv", "Hint: say --overwrite to replace it"),
+        ("-i lines --save out.zzz", "example a target that ends in .txt or a target that ends in .csv"),
+        ("-i out.zzz", "example --format text or --format csv"),
+    ],
+)
+def test_a_hint_names_the_options_of_a_cell(shell, tmp_path, line, hint):
+    shell.user_ns["lines"] = ["a"]
+    (tmp_path / "there.csv").touch()
+    (tmp_path / "out.zzz").touch()
+    if "save out" in line:
+        (tmp_path / "out.zzz").unlink()
+    with pytest.raises(MrkernelError, match=re.escape(hint)):
+        cell(shell, line)
+
+
+@pytest.mark.cluster
+def test_a_hint_of_a_failed_task_names_the_options_of_a_cell(shell, tmp_path):
+    (tmp_path / "quoted.csv").write_text('a,b\n1,"x\ny"\n')
+    with pytest.raises(SourceReadError, match="Hint: say --format-option newlines_in_values=true"):
+        cell(shell, "-i quoted.csv --no-plot", "def mapper(row):\n    yield row['a'], 1")
+    cell(shell, "-i quoted.csv --format-option newlines_in_values=true --no-plot",
+         "def mapper(row):\n    yield row['a'], 1")  # fmt: skip
 
 
 @pytest.mark.cluster

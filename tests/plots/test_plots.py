@@ -27,7 +27,7 @@ def test_text_keys_are_bars_sorted_with_the_largest_on_top():
 
 def test_what_is_left_out_is_said_in_the_plot():
     assert plot_table(WORDS, top=3).get_title(loc="right") == "top 3 of 4 keys"
-    assert plot_table(WORDS, total_rows=12824).get_title(loc="right") == "top 4 of 12,824 keys"
+    assert plot_table(WORDS, total_rows=12824).get_title(loc="right") == "first 4 of 12,824 rows"
     assert plot_table(WORDS).get_title(loc="right") == ""
 
 
@@ -99,7 +99,7 @@ def test_pictures_are_transparent_and_repeatable():
 
 
 def test_a_plot_is_described_in_words():
-    assert describe_plot(plot_table(WORDS, top=2)) == "plot of key by value (top 2 of 4 keys)"
+    assert describe_plot(plot_table(WORDS, top=2)) == "plot of value by key (top 2 of 4 keys)"
 
 
 def test_pyplot_is_never_imported():
@@ -121,3 +121,10 @@ def test_a_plot_draws_itself_as_the_last_expression_of_a_cell():
 def test_whole_number_keys_have_whole_number_ticks():
     axes = plot_table(pa.table({"length": list(range(1, 19)), "words": [1] * 18}))
     assert all(tick == int(tick) for tick in axes.get_xticks())
+
+
+def test_a_plot_is_described_as_value_by_key_whichever_way_its_axes_lie():
+    by_year = pa.table({"year": [2011, 2012, 2013], "flights": [3, 4, 5]})
+    assert describe_plot(plot_table(by_year, kind="bar")) == "plot of flights by year"
+    assert describe_plot(plot_table(by_year, kind="line")) == "plot of flights by year"
+    assert describe_plot(plot_table(by_year, kind="hist")) == "plot of rows by flights"

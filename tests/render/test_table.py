@@ -25,6 +25,12 @@ def test_table_text_aligns_and_says_what_was_cut():
     ]
 
 
+def test_table_says_what_was_written_below_its_footer():
+    shown = preview([("the", 1)], written="wrote 1 row to <out>.csv")
+    assert table_text(shown).split("\n")[-2:] == ["1 row, 2 columns · .to_pandas()", "wrote 1 row to <out>.csv"]
+    assert table_html(shown).endswith("</p><p>wrote 1 row to &lt;out&gt;.csv</p></div>")
+
+
 def test_table_of_nothing_is_a_head_and_a_footer():
     empty = preview([], n_bytes=0)
     assert "0 rows, 2 columns, 0 bytes" in table_text(empty)

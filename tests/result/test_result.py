@@ -6,6 +6,7 @@ import datetime as dt
 import gc
 import os
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 import polars as pl
@@ -14,6 +15,7 @@ import pytest
 
 import mrkernel as mr
 from mrkernel.errors import MrkernelError, OptionError, TargetExistsError
+from mrkernel.result import can_plot_rows
 
 MIXED = [None, 1, 2.5, "x", b"y", (1, "a"), [1, 2], {1, 2}, 2**80, Decimal("1.50"), dt.date(2024, 1, 2), True, {"a": 1}]
 
@@ -152,10 +154,6 @@ def test_limit_setting_bounds_the_rows_shown(inline):
     assert len(inline(mr.Job(lambda n: (n, 1)), range(50), limit=3).preview().rows) == 3
 
 
-def test_plain_turns_tuples_and_objects_into_text(mixed):
-    assert mixed.plain(20)["value"].to_pylist()[5] == "1, a"
-
-
 def test_files_go_with_the_result(inline):
     result = inline(mr.Job(lambda n: (n, 1)), range(5))
     paths = [part.path for part in result.__mrkernel_source__().parts]
@@ -209,13 +207,55 @@ def test_overwrite_and_append_exclude_each_other(counts, tmp_path):
 
 
 def test_plot_draws_the_top_keys(counts):
-    axes = counts.plot()
-    assert [label.get_text() for label in axes.get_yticklabels()] or [
-        label.get_text() for label in axes.get_xticklabels()
-    ]
-    import matplotlib.pyplot as plt
+    axes = counts.plot(top=2, title="Letters")
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["b", "a"]
+    assert axes.get_title(loc="right") == "top 2 of 5 keys"
 
-    plt.close(axes.figure)
+
+def plotted(mapper, records, reducer=None, **options):
+    return mr.run(mr.Job(mapper, reducer), records, executor="inline").plot(**options)
+
+
+def test_plot_of_pairs_is_a_heat_map_and_of_longer_tuples_are_bars():
+    heat = plotted(lambda n: ((n % 2, "ab"[n // 2 % 2]), 1), range(40), sum)
+    assert heat.images[0].get_array().tolist() == [[10, 10], [10, 10]]
+    bars = plotted(lambda n: ((n, None, "x"), n), range(3))
+    assert [label.get_text() for label in bars.get_yticklabels()] == ["0, None, x", "1, None, x", "2, None, x"]
+
+
+def test_plot_takes_numbers_that_no_arrow_type_holds():
+    axes = plotted(lambda n: (str(n), 2**70 if n else Decimal("0.5")), range(2))
+    assert [bar.get_width() for bar in axes.patches] == [0.5, 2.0**70]
+    axes = plotted(lambda n: (n and "x", n), [0, 1.5, True])
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["0", "x", "x"]
+
+
+def test_whether_there_is_something_to_plot_is_known_before(counts):
+    assert can_plot_rows(counts)
+    huge = mr.run(mr.Job(lambda n: (n, 2**70)), range(2), executor="inline")
+    assert can_plot_rows(huge)
+    words = mr.run(mr.Job(lambda word: (word, word)), ["a"], executor="inline")
+    assert not can_plot_rows(words)
+
+
+def test_plot_of_too_many_rows_says_that_it_has_the_first(monkeypatch):
+    monkeypatch.setattr("mrkernel.result.plotting._ORDERED_ROWS", 3)
+    assert plotted(lambda n: (n, n), range(5)).get_title(loc="right") == "first 3 of 5 rows"
+    monkeypatch.setattr("mrkernel.result.plotting._NAMED_ROWS", 4)
+    assert plotted(lambda n: (str(n), n), range(5)).get_title(loc="right") == "first 4 of 5 rows"
+
+
+def test_plot_keeps_the_zone_of_keys():
+    at = dt.datetime(2013, 1, 1, tzinfo=ZoneInfo("America/New_York"))
+    axes = plotted(lambda n: (at + dt.timedelta(days=n), n), range(4))
+    assert axes.get_xlabel() == "key (America/New_York)"
+
+
+def test_plot_of_words_is_refused(counts):
+    with pytest.raises(OptionError, match=r"no column holds numbers; columns are key \(large_string\), value"):
+        plotted(lambda word: (word, word), ["a"])
+    with pytest.raises(OptionError, match="there is no plot of kind 'pie'"):
+        counts.plot(kind="pie")
 
 
 def test_report_has_numbers_of_each_stage(counts):

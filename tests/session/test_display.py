@@ -19,6 +19,8 @@ def mapper(number):
     time.sleep(float({pause!r}))
     yield number % 3, 1
 
+# The first job of a process imports what jobs need.
+mr.run(mr.Job(lambda number: (number, 1), sum), [1], executor="inline", progress=False)
 print(dict(mr.run(mr.Job(mapper, sum, name="thirds"), range(12), executor="inline", {options})))
 """
 

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.parse
 import urllib.request
 from pathlib import Path
 
@@ -46,7 +47,8 @@ class Lab:
         command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--expose-app-in-browser",
                    "--LabApp.news_url=", "--LabApp.extension_manager=readonly", "--ServerApp.ip=127.0.0.1",
                    f"--ServerApp.port={self.port}", "--ServerApp.port_retries=0",
-                   f"--ServerApp.root_dir={self.folder}", f"--IdentityProvider.token={self.token}"]  # fmt: skip
+                   f"--ServerApp.root_dir={self.folder}", f"--IdentityProvider.token={self.token}",
+                   "--JupyterNotebookApp.expose_app_in_browser=True"]  # fmt: skip
         with open(self.log, "w") as log:
             self.process = subprocess.Popen(
                 command, env=self._environment(root), stdout=log, stderr=log, start_new_session=True
@@ -93,20 +95,37 @@ class Lab:
             self.process.wait()
 
 
-class Notebook:
-    """A notebook open in JupyterLab; counts what the page could not load or logged as an error."""
+def _is_local(url: str) -> bool:
+    return urllib.parse.urlsplit(url).hostname in {"127.0.0.1", "localhost", None}
 
-    def __init__(self, browser, lab: Lab, name: str, height: int = 1500) -> None:
+
+class Notebook:
+    """A notebook open in JupyterLab, or in Notebook 7, which the same server brings as ``front="notebooks"``.
+
+    Counts what the page could not load, logged as an error, or asked of another machine.
+    """
+
+    def __init__(self, browser, lab: Lab, name: str, height: int = 1500, front: str = "lab/tree") -> None:
         self.errors: list[str] = []
         self._context = browser.new_context(viewport={"width": 1100, "height": height})
         self.page = self._context.new_page()
         self.page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
-        self.page.on("requestfailed", lambda request: self.errors.append(request.url))
+        # What a page gives up itself when it is left is no failure.
+        self.page.on("requestfailed", lambda r: None if r.failure == "net::ERR_ABORTED" else self.errors.append(r.url))
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.goto(f"{lab.url}/lab/tree/{name}?token={lab.token}&reset")
+        self.page.on("request", lambda request: None if _is_local(request.url) else self.errors.append(request.url))
+        self.page.goto(f"{lab.url}/{front}/{name}?token={lab.token}&reset")
         self.page.wait_for_function(
             "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'", timeout=60_000
         )
+
+    def reload(self) -> None:
+        """Load the page again, whatever the kernel does meanwhile."""
+        before = len(self.errors)
+        self.page.reload(wait_until="commit")
+        # The old page's polls end with it.
+        del self.errors[before:]
+        self.page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel")
 
     def command(self, name: str) -> None:
         """Start a command of JupyterLab without waiting for its end."""

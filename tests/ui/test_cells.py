@@ -58,14 +58,14 @@ def test_cells_of_a_first_hour(lab, folder, open_notebook, shots):
     for number in range(len(cells)):
         notebook.run(number)
     expect(notebook.output(1).get_by_text("finished in")).to_be_visible()
-    expect(notebook.output(1).get_by_text("rows, 2 columns")).to_be_visible()
+    expect(notebook.output(1).locator(".mr-live").get_by_text("rows, 2 columns")).to_be_visible()
     card = notebook.output(2).get_by_role("group", name="failure")
     expect(card.locator("mark")).to_contain_text("yield chapter, len(text) / (int(verse) - 17)")
     expect(card).to_contain_text("Cell In[3], line 5, in mapper")
     expect(card).to_contain_text("kjv/")
     expect(card).to_contain_text("stage map")
     expect(notebook.output(3)).to_contain_text("did you mean --chunk-size?")
-    expect(notebook.output(4).get_by_text("0 rows, 2 columns")).to_be_visible()
+    expect(notebook.output(4).locator(".mr-live").get_by_text("0 rows, 2 columns")).to_be_visible()
     expect(notebook.output(5).get_by_text("Wall time")).to_be_visible()
     notebook.shoot(shots / "hour")
 

@@ -44,9 +44,12 @@ def test_a_notebook_runs_shows_progress_and_results(lab, open_notebook, shots):
     expect(output.get_by_text("finished in")).to_be_visible(timeout=30_000)
     notebook.wait_idle()
     expect(output.get_by_role("cell", name="600", exact=True).first).to_be_visible()
-    expect(output.get_by_text("lines_seen")).to_be_visible()
-    expect(output.locator("img")).to_have_count(1)
-    assert output.locator("img").evaluate("image => image.naturalWidth") > 500
+    result = output.get_by_role("group", name="result").and_(output.locator(".mr-live"))
+    result.get_by_role("tab", name="counters").click()
+    expect(result.get_by_text("lines_seen")).to_be_visible()
+    result.get_by_role("tab", name="plot").click()
+    expect(result.locator("img")).to_be_visible()
+    assert result.locator("img").evaluate("image => image.naturalWidth") > 500
     expect(notebook.output(2)).to_contain_text("11")
     expect(notebook.output(3).get_by_text("finished in")).to_be_visible(timeout=30_000)
     notebook.shoot(shots / "done")

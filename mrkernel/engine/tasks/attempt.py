@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
 
+from mrkernel.engine.phases import PhaseClock, use_clock
 from mrkernel.engine.shuffle import Fetch, LostRunError, Run
-from mrkernel.engine.tasks.failures import describe_failure
-from mrkernel.events import Counters, Failure
+from mrkernel.engine.tasks.failures import describe_failure, full_traceback
+from mrkernel.engine.tasks.setting_aside import ErrorLimitReached, ErrorPolicy, SettingAside
+from mrkernel.events import BadRecords, Counters, Failure, KeyShares, Phase
 from mrkernel.io import Source, Split
 from mrkernel.job import Job
 from mrkernel.taskcontext import TaskContext, use_context
@@ -30,6 +32,8 @@ __all__ = [
     "run_attempt",
 ]
 
+_REPORT_S = 0.25
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
@@ -45,6 +49,8 @@ class Call:
         Which of the job's steps.
     folder
         Where this task may write.
+    errors
+        What a bad record does.
     """
 
     job_id: str
@@ -54,6 +60,7 @@ class Call:
     job: bytes | str
     step: int
     folder: str
+    errors: ErrorPolicy = field(default_factory=ErrorPolicy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +112,18 @@ class TaskReport:
         Why it failed, or None.
     lost
         Map tasks whose shuffle files are gone and have to run again.
+    began
+        When it began, by the monotonic clock of its host.
+    started_at
+        The same by the driver's clock, in seconds since the epoch; filled in where the report arrives.
+    phases, phase_seconds, spills
+        As in :class:`mrkernel.events.TaskFinished`.
+    bad
+        What it has set aside.
+    keys
+        How even its keys were.
+    is_over_limit
+        Whether that alone is more than the job may set aside; ``failure`` is the first of them then.
     """
 
     stage: str
@@ -121,6 +140,14 @@ class TaskReport:
     notes: tuple[str, ...] = ()
     failure: Failure | None = None
     lost: tuple[int, ...] = ()
+    began: float = 0.0
+    started_at: float = 0.0
+    phases: tuple[Phase, ...] = ()
+    phase_seconds: dict[str, float] = field(default_factory=dict)
+    spills: int = 0
+    bad: BadRecords | None = None
+    keys: KeyShares | None = None
+    is_over_limit: bool = False
 
 
 @dataclass(slots=True)
@@ -143,6 +170,13 @@ class Runtime:
     report_progress: Callable[[int, int], None] = lambda records, n_bytes: None
     is_cancelled: Callable[[], bool] = lambda: False
     fetch: Fetch | None = None
+    _due: float = field(default_factory=lambda: time.monotonic() + _REPORT_S, init=False)
+
+    def tell(self, records: int, n_bytes: int) -> None:
+        """Report what is done so far, unless that was done a moment ago."""
+        if time.monotonic() >= self._due:
+            self.report_progress(records, n_bytes)
+            self._due = time.monotonic() + _REPORT_S
 
 
 @dataclass(slots=True)
@@ -155,6 +189,7 @@ class Progress:
     has_record: bool = False
     key: Any = None
     has_key: bool = False
+    partition: int | None = None
 
 
 class AttemptCancelled(BaseException):
@@ -179,29 +214,40 @@ def run_attempt(call: Call, runtime: Runtime) -> TaskReport:
     from mrkernel.engine.tasks.mapping import run_map
     from mrkernel.engine.tasks.reducing import run_merge, run_reduce
 
-    started = time.perf_counter()
-    task = TaskContext(job_id=call.job_id, stage=call.stage.split()[0], task=call.task, attempt=call.attempt)
+    kind = call.stage.split()[0]
+    task = TaskContext(job_id=call.job_id, stage=kind, task=call.task, attempt=call.attempt)
     at = Progress()
     outcome: dict[str, Any] = {}
-    with use_context(task):
+    clock = PhaseClock(kind)
+    aside = SettingAside(call.errors, call.stage, call.task, at) if call.errors.is_tolerant else None
+    with use_context(task), use_clock(clock):
         try:
             step = load_job(call.job).steps[call.step]
             if isinstance(call, MapCall):
-                outcome = run_map(call, step, runtime, task, at)
+                outcome = run_map(call, step, runtime, task, at, aside)
             elif isinstance(call, MergeCall):
                 outcome = run_merge(call, step, runtime)
             elif isinstance(call, ReduceCall):
-                outcome = run_reduce(call, step, runtime, task, at)
+                outcome = run_reduce(call, step, runtime, task, at, aside)
         except LostRunError as error:
             outcome = {"lost": error.tasks}
+        except ErrorLimitReached:
+            assert aside is not None
+            outcome = {"failure": aside.first(), "is_over_limit": True}
         except BaseException as error:  # noqa: BLE001  # the point: a user's exit or interrupt must not end the worker
-            outcome = {"failure": describe_failure(error, call.stage, call.task, at)}
+            failure = describe_failure(error, call.stage, call.task, at)
+            outcome = {"failure": replace(failure, traceback=full_traceback(error))}
+    phases = clock.finish()
     return TaskReport(
         stage=call.stage,
         task=call.task,
         attempt=call.attempt,
         worker=runtime.worker,
-        seconds=time.perf_counter() - started,
+        seconds=phases[-1].stop_s,
+        began=clock.began,
+        phases=phases,
+        phase_seconds=clock.totals,
         counters=task.counters,
+        bad=aside.report() if aside is not None else None,
         **outcome,
     )

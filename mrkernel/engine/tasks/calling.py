@@ -10,13 +10,25 @@ from typing import Any
 
 import pyarrow as pa
 
-from mrkernel.batches import Column, decode_column, encode_column, kind_of, make_table
+from mrkernel.batches import KIND, Column, decode_column, encode_column, kind_of, make_table
 from mrkernel.engine.tasks.failures import short_repr
+from mrkernel.engine.tasks.foreign import as_key, as_tuple, as_value
 from mrkernel.errors import ValueTypeError
 from mrkernel.job import Job, Mapper, Reducer
 from mrkernel.taskcontext import TaskContext
 
-__all__ = ["Values", "batch_outputs", "bound", "encode_pairs", "map_pairs", "not_a_pair", "pair_table", "reduced_pairs"]
+__all__ = [
+    "Values",
+    "as_pair",
+    "batch_outputs",
+    "bound",
+    "encode_pairs",
+    "map_pairs",
+    "not_a_pair",
+    "pair_table",
+    "reduced_pairs",
+    "returned",
+]
 
 _DECODED_ROWS = 1 << 16
 
@@ -57,16 +69,17 @@ def map_pairs(function: Callable[..., Any] | None, records: Iterable[Any], *, ta
     """What a record mapper yields for these records, as one flat stream that is not checked yet."""
     if function is None:
         return iter(records)
-    outputs = starmap(function, map(_as_pair, records)) if takes_pairs else map(function, records)
+    outputs = starmap(function, map(as_pair, records)) if takes_pairs else map(function, records)
     if inspect.isgeneratorfunction(function) or inspect.isgeneratorfunction(getattr(function, "__func__", None)):
         return chain.from_iterable(outputs)
     # Generator expressions and not map(), which would take a StopIteration of the function's own for the end.
     if takes_pairs:
-        return chain.from_iterable(_returned(function(*_as_pair(record))) for record in records)
-    return chain.from_iterable(_returned(function(record)) for record in records)
+        return chain.from_iterable(returned(function(*as_pair(record))) for record in records)
+    return chain.from_iterable(returned(function(record)) for record in records)
 
 
-def _as_pair(record: Any) -> Any:
+def as_pair(record: Any) -> Any:
+    """The record, if it is a key and a value."""
     if isinstance(record, tuple) and len(record) == 2:
         return record
     raise ValueTypeError(
@@ -75,7 +88,7 @@ def _as_pair(record: Any) -> Any:
     )
 
 
-def _returned(output: Any) -> Iterable[Any]:
+def returned(output: Any) -> Iterable[Any]:
     """A returned 2-tuple is one pair, any other iterable holds pairs, None is none."""
     if output is None:
         return ()
@@ -149,49 +162,23 @@ def pair_table(table: pa.Table, key: str | tuple[str, ...] | None) -> pa.Table:
             f"the key column {', '.join(missing) or ''} is not among them",
             hint="the first column is the key, or the one that key= names",
         )
-    keys = [_column(table, name) for name in names]
-    values = [_column(table, name) for name in table.schema.names if name not in names]
+    keys = [as_key(table, name) for name in names]
+    values = [as_value(table, name) for name in table.schema.names if name not in names]
     length = table.num_rows
-    key_column = keys[0] if isinstance(key, str) or key is None else _struct(keys, "tuple")
+    key_column = keys[0] if isinstance(key, str) or key is None else as_tuple(keys)
     if not values:
         value_column: Column = (pa.nulls(length), pa.field("value", pa.null()))
     else:
-        value_column = values[0] if len(values) == 1 else _struct(values, "dict")
+        value_column = values[0] if len(values) == 1 else _dicts(values)
     return make_table(
         [(key_column[0], key_column[1].with_name("key")), (value_column[0], value_column[1].with_name("value"))]
     )
 
 
-def _column(table: pa.Table, name: str) -> Column:
-    """One column in the types that the rest of the engine uses."""
-    column = table.column(name)
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-        column = column.cast(kind)
-    wider = _wider(kind)
-    if wider != kind:
-        column = column.cast(wider)
-    array = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-    return array, pa.field(name, wider)
-
-
-def _wider(kind: pa.DataType) -> pa.DataType:
-    if pa.types.is_string(kind) or pa.types.is_string_view(kind):
-        return pa.large_string()
-    if pa.types.is_binary(kind) or pa.types.is_binary_view(kind) or pa.types.is_fixed_size_binary(kind):
-        return pa.large_binary()
-    if pa.types.is_integer(kind) and not pa.types.is_uint64(kind):
-        return pa.int64()
-    return pa.float64() if pa.types.is_floating(kind) else kind
-
-
-def _struct(columns: list[Column], tag: str) -> Column:
-    from mrkernel.batches import KIND
-
-    fields = [field.with_name(str(n)) if tag == "tuple" else field for n, (_, field) in enumerate(columns)]
+def _dicts(columns: list[Column]) -> Column:
+    fields = [field for _, field in columns]
     array = pa.StructArray.from_arrays([array for array, _ in columns], fields=fields)
-    return array, pa.field("", array.type, metadata={KIND: tag.encode()})
+    return array, pa.field("", array.type, metadata={KIND: b"dict"})
 
 
 # -- reducers --------------------------------------------------------------------------------------------------

@@ -11,11 +11,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mrkernel.agg import Aggregate, Reduction, as_reduction
+from mrkernel.agg import Aggregate
 from mrkernel.agg.totals import Count, Sum
-from mrkernel.batches import decode_column, encode_column, make_table
+from mrkernel.batches import encode_column, encode_plain, make_table
 from mrkernel.engine.shuffle import Run, write_run
-from mrkernel.engine.tasks.calling import encode_pairs, pair_table, reduced_pairs
+from mrkernel.engine.tasks.calling import encode_pairs, pair_table
+from mrkernel.engine.tasks.combining import combiner_of, raw_table, whole
+from mrkernel.engine.tasks.key_sketch import KeySketch
+from mrkernel.engine.tasks.tallying import KeyTally
 from mrkernel.errors import ValueTypeError
 from mrkernel.grouping import check_keys, encode_keys, group
 from mrkernel.job import Job
@@ -44,14 +47,23 @@ class RunCollector:
     """Pairs on their way to reduce tasks."""
 
     def __init__(
-        self, step: Job, *, task: int, worker: str, folder: str, n_partitions: int, combine: bool | None
+        self,
+        step: Job,
+        *,
+        task: int,
+        worker: str,
+        folder: str,
+        n_partitions: int,
+        combine: bool | None,
+        is_tolerant: bool = False,
     ) -> None:
         self._step = step
         self._task, self._worker, self._folder = task, worker, folder
         self._n_partitions = n_partitions
         self._reduction = step.reduction
-        self._combiner = _combiner(step) if combine is not False else None
+        self._combiner = combiner_of(step) if combine is not False else None
         self._is_forced = combine is True
+        self._is_tolerant = is_tolerant
         self._keys: list[Any] = []
         self._values: list[Any] = []
         self._counts: Counter[Any] = Counter()
@@ -68,6 +80,10 @@ class RunCollector:
         single = self._reduction.aggregates[0][1] if self._reduction and not self._reduction.is_named else None
         is_default = self._combiner is not None and step.combiner is None
         self._counter: Aggregate | None = single if is_default and type(single) in (Count, Sum) else None
+        self.sketch = KeySketch()
+        # Whether the dict's sums are how often its keys came.
+        self._counts_pairs = True
+        self._tally = KeyTally(needs_ones=type(self._counter) is Sum)
 
     def add(self, keys: list[Any], values: list[Any]) -> None:
         """Take some pairs, in order."""
@@ -81,6 +97,14 @@ class RunCollector:
 
     def add_table(self, table: pa.Table) -> None:
         """Take a batch mapper's table."""
+        if self._counter is not None and self._tally.take(table, self._step.key):
+            self.n_pairs += table.num_rows
+            sample = self._tally.sample()
+            if sample is not None:
+                self._judge(*sample)
+            if self._tally.is_full or self._counter is None:
+                self._flush_tally()
+            return
         pairs = pair_table(table, self._step.key)
         self.n_pairs += pairs.num_rows
         self._pending.append(pairs)
@@ -93,6 +117,7 @@ class RunCollector:
         if self._counts:
             self._flush_counts()
         self._flush_pairs()
+        self._flush_tally()
         self._flush_tables()
         # Large tables hold mostly different keys: reduce tasks merge those as cheaply, partition by partition.
         if any(table.num_rows < _LARGE_ROWS for table in self._tables[:-1]):
@@ -116,6 +141,9 @@ class RunCollector:
             for key, value in pairs:
                 counts[key] = get(key, 0) + value
         self._are_ones = type(self._counter) is Count or all(value is _ONE for _, value in pairs)
+        if not self._are_ones:
+            self._counts_pairs = False
+            self.sketch.spot(pairs, self.n_pairs)
         self.n_pairs += len(pairs)
         self._counted += len(pairs)
         # What is new stands last, and keys of another kind are new: looking at these alone costs next to nothing.
@@ -179,6 +207,7 @@ class RunCollector:
         """How many pairs were taken from the stream, and those of them that were not counted."""
         counts, get, kind = self._counts, self._counts.get, self._counts_kind
         is_count = type(self._counter) is Count
+        self._counts_pairs &= is_count
         strange: list[tuple[Any, Any]] = []
         number, key, value = -1, None, None
         # NumPy's integers say when they overflow. "| 0" lets integers pass and stops all else before it is added.
@@ -234,23 +263,43 @@ class RunCollector:
             self._combiner = self._counter = None
             self.notes.append(f"combining was switched off: {n_after:,} of {n_before:,} keys were different")
 
+    def _flush_tally(self) -> None:
+        n_rows = self._tally.n_rows
+        if n_rows and self._counter is not None:
+            table = self._tally.counts(self._count_column)
+            self.sketch.add_counts(table.column(0), table.column(1).to_numpy(), n_rows)
+            self._take(table)
+        elif n_rows:
+            table = self._tally.pairs()
+            self.sketch.add_column(table)
+            self._take(table)
+
     def _flush_counts(self) -> None:
         if not self._counts:
             return
-        reduction = self._reduction
-        assert reduction is not None
         keys, sums = list(self._counts), list(self._counts.values())
+        n_counted, counts_pairs, self._counts_pairs = self._counted, self._counts_pairs, True
         self._counts, self._counted = Counter(), 0
-        key, (array, field) = encode_keys(keys), encode_column(sums)
+        # The keys' class is known, so a look at each of them, scattered in memory as they are, is saved: a tenth.
+        key = encode_plain(keys, self._counts_kind, "key")
+        array, field = encode_column(sums)
         if pa.types.is_int64(array.type):
-            name = ":n" if isinstance(reduction.aggregates[0][1], Count) else ":i"
-            self._take(make_table([key, (array, field.with_name(name))]))
+            if counts_pairs:
+                self.sketch.add_counts(keys, array.to_numpy(), n_counted)
+            self._take(make_table([key, (array, field.with_name(self._count_column))]))
         else:
-            self._take(reduction.combine([make_table([key, (array, field.with_name("value"))])]))
+            assert self._reduction is not None
+            self._take(self._reduction.combine([make_table([key, (array, field.with_name("value"))])]))
+
+    @property
+    def _count_column(self) -> str:
+        assert self._reduction is not None
+        return ":n" if type(self._reduction.aggregates[0][1]) is Count else ":i"
 
     def _flush_pairs(self) -> None:
         if not self._keys:
             return
+        self.sketch.add_keys(self._keys)
         table = encode_pairs(self._keys, self._values, encode_keys)
         self._keys, self._values = [], []
         self._take(self._combined([table]))
@@ -259,16 +308,36 @@ class RunCollector:
         if not self._pending:
             return
         tables, self._pending, self._pending_rows = self._pending, [], 0
+        for table in tables:
+            self.sketch.add_column(table)
         combined = self._combined(tables)
         self._take(combined)
 
     def _combined(self, tables: list[pa.Table]) -> pa.Table:
         if self._combiner is None:
-            return tables[0] if len(tables) == 1 else _raw(tables)
+            return tables[0] if len(tables) == 1 else raw_table(tables)
         n_before = sum(table.num_rows for table in tables)
-        table = self._combiner(tables)
+        table = self._tried(self._combiner, tables)
+        if table is None:
+            return raw_table(tables)
         self._judge(table.num_rows, n_before)
         return table
+
+    def _tried(self, combiner: Callable[[list[pa.Table]], pa.Table], tables: list[pa.Table]) -> pa.Table | None:
+        """What the combiner makes of tables; None where it raises and bad records are set aside.
+
+        Which pairs meet in a combiner depends on the splits. What they are as a whole is the reducer's to judge, and
+        the answer is the same without a combiner.
+        """
+        try:
+            return combiner(tables)
+        except Exception as error:
+            if not self._is_tolerant or isinstance(error, MemoryError):
+                raise
+            note = f"the combiner raised {type(error).__name__}: what it was given went on uncombined"
+            if note not in self.notes:
+                self.notes.append(note)
+            return None
 
     def _take(self, table: pa.Table) -> None:
         self._tables.append(table)
@@ -280,8 +349,9 @@ class RunCollector:
 
     def _compact(self) -> None:
         if len(self._tables) > 1 and self._combiner is not None:
-            self._tables = [self._combiner(self._tables)]
-            self._bytes = self._tables[0].nbytes
+            table = self._tried(self._combiner, self._tables)
+            if table is not None:
+                self._tables, self._bytes = [table], table.nbytes
 
     def _write(self) -> None:
         for table in _same_form(self._tables):
@@ -289,7 +359,7 @@ class RunCollector:
                 self.runs.append(self._sorted_run(table))
             else:
                 column = (table.column(0), table.schema.field(0))
-                ids = partition_ids(_whole(column), self._n_partitions, self._step.partitioner)
+                ids = partition_ids(whole(column), self._n_partitions, self._step.partitioner)
                 self.runs.append(self._run(table, ids, self._n_partitions))
         self._tables, self._bytes = [], 0
 
@@ -298,7 +368,7 @@ class RunCollector:
 
     def _sorted_run(self, table: pa.Table) -> Run:
         """A run sorted by key, with evenly spaced keys of it from which the driver chooses the ranges."""
-        groups = group(_whole((table.column(0), table.schema.field(0))))
+        groups = group(whole((table.column(0), table.schema.field(0))))
         order = groups.order()
         ordered = table.take(pa.array(order))
         run = self._run(ordered, np.zeros(len(order), np.uint8), 1)
@@ -307,68 +377,11 @@ class RunCollector:
         return replace(run, sample=sample)
 
 
-def _combiner(step: Job) -> Callable[[list[pa.Table]], pa.Table] | None:
-    """What combines tables in this step, if anything does."""
-    given = as_reduction(step.combiner) if step.combiner is not None else None
-    reduction = step.reduction
-    if step.combiner is not None and (given is None or reduction is None or given != reduction):
-        return _FunctionCombiner(step.combiner, given)
-    if reduction is None:
-        return None
-    can_keep = not reduction.is_named and type(reduction.aggregates[0][1]).keep is not _NO_KEEP
-    return reduction.combine if reduction.is_algebraic or can_keep else None
-
-
-_NO_KEEP = Count.keep
-
-
-class _FunctionCombiner:
-    """A combiner other than the reducer's own: pairs in, fewer pairs out."""
-
-    def __init__(self, function: Any, reduction: Reduction | None) -> None:
-        self._function, self._reduction = function, reduction
-
-    def __call__(self, tables: list[pa.Table]) -> pa.Table:
-        if self._reduction is not None:
-            table = self._reduction.finish(tables)
-            key, *values = ((table.column(n), field) for n, field in enumerate(table.schema))
-            return pair_table(table, None) if len(values) > 1 else make_table([key, *values])
-        table = _raw(tables)
-        groups = group(_whole((table.column(0), table.schema.field(0))))
-        grouped = (table.column(1).take(pa.array(groups.order())).combine_chunks(), table.schema.field(1))
-        function = self._function
-        if isinstance(function, type):
-            function = function().reduce
-        keys = decode_column(*groups.keys)
-        pairs = list(reduced_pairs(function, keys, groups.starts().tolist(), _whole(grouped), "", lambda key: None))
-        return encode_pairs([key for key, _ in pairs], [value for _, value in pairs], encode_keys)
-
-
 def _is_raised_here(error: BaseException) -> bool:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     return trace is not None and trace.tb_frame.f_code.co_filename == __file__
-
-
-def _whole(column: Any) -> Any:
-    array, field = column
-    if isinstance(array, pa.ChunkedArray):
-        array = array.chunk(0) if array.num_chunks == 1 else array.combine_chunks()
-    return array, field
-
-
-def _raw(tables: list[pa.Table]) -> pa.Table:
-    """One raw table of several whose column types may differ."""
-    from mrkernel.batches import concat_columns
-
-    columns = []
-    for index, name in enumerate(("key", "value")):
-        pieces = [(piece, table.schema.field(index)) for table in tables for piece in table.column(index).chunks]
-        columns.append(
-            concat_columns(pieces, name) if pieces else _whole((tables[0].column(index), tables[0].schema.field(index)))
-        )
-    return make_table(columns)
 
 
 def _same_form(tables: list[pa.Table]) -> list[pa.Table]:

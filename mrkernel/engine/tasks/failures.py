@@ -14,10 +14,12 @@ from typing import Any
 from mrkernel.errors import KeyTypeError, MrkernelError, SourceError, ValueTypeError
 from mrkernel.events import Failure, Frame
 
-__all__ = ["describe_failure", "short_repr"]
+__all__ = ["describe_failure", "failing_place", "full_traceback", "short_repr", "whole_text"]
 
 _MAX_FRAMES = 20
 _MAX_TEXT = 2_000
+_MAX_RECORD = 4_000
+_MAX_TRACEBACK = 20_000
 _OURS = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
@@ -35,6 +37,34 @@ def short_repr(value: Any, limit: int = 200) -> str:
         return shortener.repr(value)[: 2 * limit]
     except Exception as error:  # noqa: BLE001  # a user's __repr__ may raise anything
         return f"<{type(value).__name__} whose repr raised {type(error).__name__}>"
+
+
+def whole_text(record: Any) -> str:
+    """A record as text: a line as it is, else its repr; at most 4,000 characters."""
+    if isinstance(record, str):
+        return record if len(record) <= _MAX_RECORD else f"{record[: _MAX_RECORD - 1]}…"
+    shortener = reprlib.Repr()
+    shortener.maxstring = shortener.maxother = shortener.maxlong = _MAX_RECORD
+    shortener.maxlist = shortener.maxtuple = shortener.maxdict = shortener.maxset = _MAX_RECORD // 4
+    try:
+        text = shortener.repr(record)
+    except Exception:  # noqa: BLE001  # a user's __repr__ may raise anything
+        return short_repr(record)
+    return text if len(text) <= _MAX_RECORD else f"{text[: _MAX_RECORD - 1]}…"
+
+
+def failing_place(error: BaseException) -> str:
+    """File and line of the user's own code that an exception came from, or ""; cheaper than its frames."""
+    if isinstance(error, RuntimeError) and isinstance(error.__cause__, StopIteration):
+        error = error.__cause__
+    found = ""
+    trace = error.__traceback__
+    while trace is not None:
+        name = trace.tb_frame.f_code.co_filename
+        if not name.startswith(_OURS) and not name.startswith(_LIBRARIES):
+            found = f"{name}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return found
 
 
 def describe_failure(error: BaseException, stage: str, task: int, at: Any) -> Failure:
@@ -61,7 +91,16 @@ def describe_failure(error: BaseException, stage: str, task: int, at: Any) -> Fa
         frames=frames,
         hint=ours.hint if ours is not None else None,
         is_user_error=not transient or isinstance(error, (KeyTypeError, ValueTypeError, SourceError)),
+        partition=at.partition,
     )
+
+
+def full_traceback(error: BaseException) -> str:
+    """What Python itself would print; of a deep one the outermost and the innermost lines."""
+    # A RecursionError has a thousand frames, and each costs a look at its file.
+    text = "".join(traceback.TracebackException.from_exception(error, limit=-_MAX_FRAMES * 2, compact=True).format())
+    half = _MAX_TRACEBACK // 2
+    return text if len(text) <= _MAX_TRACEBACK else f"{text[: half - 2]}\n…\n{text[-half + 1 :]}"
 
 
 def _text(error: BaseException) -> str:

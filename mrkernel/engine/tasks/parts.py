@@ -26,6 +26,7 @@ class PartCollector:
         self._keys: list[Any] = []
         self._values: list[Any] = []
         self._tables: list[pa.Table] = []
+        self._bytes = 0
         self.runs: list[Run] = []
         self.n_pairs = 0
         self.notes: list[str] = []
@@ -66,7 +67,8 @@ class PartCollector:
         if self._tables and self._tables[0].schema != table.schema:
             self._write()
         self._tables.append(table)
-        if sum(one.nbytes for one in self._tables) > _PART_BYTES:
+        self._bytes += table.nbytes
+        if self._bytes > _PART_BYTES:
             self._write()
 
     def _write(self) -> None:
@@ -74,4 +76,4 @@ class PartCollector:
             path = new_path(self._folder, f"part-{self._task:05d}")
             rows, n_bytes = write_batches(iter(self._tables), path)
             self.runs.append(Run(task=self._task, path=path, worker=self._worker, rows=(rows,), n_bytes=n_bytes))
-            self._tables = []
+            self._tables, self._bytes = [], 0

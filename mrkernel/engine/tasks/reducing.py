@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
-from mrkernel.batches import Column, concat_columns, decode_column, encode_column, kind_of, make_table, value_columns
+from mrkernel.batches import Column, concat_columns, decode_column, encode_column, make_table, value_columns
 from mrkernel.engine.shuffle import Run, RunReaders, new_path, read_all, write_batches, write_run
 from mrkernel.engine.tasks.attempt import AttemptCancelled, MergeCall, Progress, ReduceCall, Runtime
 from mrkernel.engine.tasks.calling import bound, reduced_pairs
-from mrkernel.grouping import encode_keys, group, sort_codes, sort_token
+from mrkernel.engine.tasks.careful_reduce import careful_finish, careful_reduced_pairs
+from mrkernel.engine.tasks.combining import raw_table
+from mrkernel.engine.tasks.evenness import Evenness
+from mrkernel.engine.tasks.ordering import value_order
+from mrkernel.engine.tasks.setting_aside import SettingAside
+from mrkernel.grouping import encode_keys, group, sort_token
 from mrkernel.job import Job
 from mrkernel.partition import partition_ids
 from mrkernel.taskcontext import TaskContext
@@ -29,19 +33,44 @@ def run_merge(call: MergeCall, step: Job, runtime: Runtime) -> dict[str, Any]:
         return {}
     reduction = step.reduction
     assert reduction is not None
-    merged = reduction.combine(tables)
-    column = (merged.column(0).combine_chunks(), merged.schema.field(0))
-    if isinstance(column[0], pa.ChunkedArray):
-        column = concat_columns([(piece, column[1]) for piece in column[0].chunks], column[1].name)
-    ids = partition_ids(column, call.n_partitions, step.partitioner)
-    run = write_run(merged, ids, call.n_partitions, folder=call.folder, task=call.task, worker=runtime.worker)
+    try:
+        merged = reduction.combine(tables)
+    except Exception:
+        # Values that do not fit together are the reduce task's to judge, key by key.
+        if not call.errors.is_tolerant:
+            raise
+        runs = tuple(_as_run(table, step, call, runtime) for table in _unmerged(tables))
+        return {"records_in": sum(table.num_rows for table in tables), "bytes_in": sum(r.n_bytes for r in call.runs),
+                "records_out": sum(run.n_rows for run in runs), "bytes_out": sum(run.n_bytes for run in runs),
+                "runs": runs}  # fmt: skip
+    run = _as_run(merged, step, call, runtime)
     return {
         "records_in": sum(table.num_rows for table in tables), "records_out": merged.num_rows,
         "bytes_in": sum(run.n_bytes for run in call.runs), "bytes_out": run.n_bytes, "runs": (run,),
     }  # fmt: skip
 
 
-def run_reduce(call: ReduceCall, step: Job, runtime: Runtime, task: TaskContext, at: Progress) -> dict[str, Any]:
+def _unmerged(tables: Sequence[pa.Table]) -> list[pa.Table]:
+    """The tables joined as far as their form allows."""
+    raw = [table for table in tables if table.schema.names == ["key", "value"]]
+    others: dict[str, list[pa.Table]] = {}
+    for table in tables:
+        if table.schema.names != ["key", "value"]:
+            others.setdefault(table.schema.to_string(show_schema_metadata=True), []).append(table)
+    return [*([raw_table(raw)] if raw else []), *map(pa.concat_tables, others.values())]
+
+
+def _as_run(merged: pa.Table, step: Job, call: MergeCall, runtime: Runtime) -> Run:
+    column = (merged.column(0).combine_chunks(), merged.schema.field(0))
+    if isinstance(column[0], pa.ChunkedArray):
+        column = concat_columns([(piece, column[1]) for piece in column[0].chunks], column[1].name)
+    ids = partition_ids(column, call.n_partitions, step.partitioner)
+    return write_run(merged, ids, call.n_partitions, folder=call.folder, task=call.task, worker=runtime.worker)
+
+
+def run_reduce(
+    call: ReduceCall, step: Job, runtime: Runtime, task: TaskContext, at: Progress, aside: SettingAside | None
+) -> dict[str, Any]:
     """Run the call; the fields of its report."""
     at.function = "setup"
     readers = RunReaders(call.runs, runtime.fetch) if call.partitions else None
@@ -56,19 +85,25 @@ def run_reduce(call: ReduceCall, step: Job, runtime: Runtime, task: TaskContext,
             runs.append(Run(task=call.task, path=path, worker=runtime.worker, rows=(rows,), n_bytes=n_bytes))
             pending.clear()
 
+    evenness = Evenness(call)
     with bound(step.reducer if step.reduction is None else None, step, task) as function:
         for number in call.partitions or (None,):
             if runtime.is_cancelled():
                 raise AttemptCancelled
+            at.partition = number
+            n_before = n_rows
+            evenness.begin(number)
             tables = readers.partition(number) if readers and number is not None else _tables(call, runtime)
             n_rows += sum(table.num_rows for table in tables)
             n_bytes_in += sum(table.nbytes for table in tables)
             at.function = "reducer"
-            for table in _reduced(step, function, tables, at) if tables else ():
+            for table in _reduced(step, function, tables, at, task, aside, evenness) if tables else ():
                 n_out += table.num_rows
                 if pending and pending[0].schema != table.schema:
                     write()
                 pending.append(table)
+            evenness.end(n_rows - n_before)
+            runtime.tell(n_rows, n_bytes_in)
         at.function = "teardown"
     write()
     return {
@@ -77,6 +112,7 @@ def run_reduce(call: ReduceCall, step: Job, runtime: Runtime, task: TaskContext,
         "bytes_in": n_bytes_in,
         "bytes_out": sum(run.n_bytes for run in runs),
         "runs": tuple(runs),
+        "keys": evenness.report(n_rows),
     }
 
 
@@ -112,17 +148,34 @@ def _count_until(table: pa.Table, bound_token: tuple[Any, ...]) -> int:
     return low
 
 
-def _reduced(step: Job, function: Any, tables: Sequence[pa.Table], at: Progress) -> Iterator[pa.Table]:
+def _reduced(
+    step: Job,
+    function: Any,
+    tables: Sequence[pa.Table],
+    at: Progress,
+    task: TaskContext,
+    aside: SettingAside | None,
+    evenness: Evenness,
+) -> Iterator[pa.Table]:
     if step.reduction is not None:
-        yield step.reduction.finish(tables)
+        if aside is None:
+            yield step.reduction.finish(tables)
+        else:
+            yield careful_finish(step.reduction, tables, at, aside)
         return
     key, value = (_joined(tables, index) for index in (0, 1))
     groups = group(key)
+    evenness.see(groups)
     if function is None:
         order = pa.array(groups.order())
         yield make_table([(key[0].take(order), key[1]), *value_columns((value[0].take(order), value[1]))])
         return
-    order = _value_order(step, value, groups.codes, groups.n_groups) if step.sort_values else groups.order()
+    if aside is not None:
+        careful = careful_reduced_pairs(function, groups, value, step, at, task, aside)
+        yield from _sorted_parts(list(_encoded(careful)))
+        at.key, at.has_key = None, False
+        return
+    order = value_order(step, value, groups.codes, groups.n_groups) if step.sort_values else groups.order()
     ordered = (value[0].take(pa.array(order)), value[1])
 
     def on_key(current: Any) -> None:
@@ -138,19 +191,6 @@ def _reduced(step: Job, function: Any, tables: Sequence[pa.Table], at: Progress)
 def _joined(tables: Sequence[pa.Table], index: int) -> Column:
     pieces = [(piece, table.schema.field(index)) for table in tables for piece in table.column(index).chunks]
     return concat_columns(pieces, ("key", "value")[index])
-
-
-def _value_order(step: Job, value: Column, codes: np.ndarray, n_groups: int) -> np.ndarray:
-    """Row numbers by key, then by value (or by the user's sort key of the value)."""
-    array, field = value
-    if step.sort_values is True and not pa.types.is_nested(array.type) and not kind_of(field):
-        by_value = group(value).order()
-    else:
-        values = decode_column(array, field)
-        token = step.sort_values if callable(step.sort_values) else sort_token
-        by_value = np.array(sorted(range(len(values)), key=lambda row: token(values[row])), np.int64)
-    rows: np.ndarray = by_value[sort_codes(codes[by_value], n_groups)]
-    return rows
 
 
 def _encoded(pairs: Iterator[tuple[Any, Any]]) -> Iterator[tuple[Column, Column]]:

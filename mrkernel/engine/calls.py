@@ -1,0 +1,71 @@
+"""The calls of a job's tasks: what each attempt is told to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from mrkernel.engine.executor import TaskCall
+from mrkernel.engine.ranges import key_ranges
+from mrkernel.engine.shuffle import Run
+from mrkernel.engine.stages import partition_rows, stage_name
+from mrkernel.engine.tasks import ErrorPolicy, MapCall, MergeCall, ReduceCall
+from mrkernel.job import Job
+from mrkernel.planner import Plan, StepPlan, reduce_tasks
+
+__all__ = ["CallMaker"]
+
+
+class CallMaker:
+    """Makes the calls of one job.
+
+    Parameters
+    ----------
+    job
+        The pickled job, or the path of a file with it.
+    scratch
+        Folder for shuffle files.
+    """
+
+    def __init__(self, plan: Plan, *, job: bytes | str, job_id: str, scratch: str) -> None:
+        self._settings = plan.settings
+        self._job, self._job_id, self._scratch = job, job_id, scratch
+        self._errors = ErrorPolicy(mode=plan.settings.on_error, limit=plan.settings.error_limit)
+
+    def _common(self, plan: StepPlan, stage: str, folder: str) -> dict[str, Any]:
+        return {"job_id": self._job_id, "stage": stage, "attempt": 1, "job": self._job, "step": plan.step,
+                "folder": folder, "errors": self._errors}  # fmt: skip
+
+    def maps(self, plan: StepPlan, folder: str) -> list[TaskCall]:
+        """One call for each split; without a shuffle they write the step's result to ``folder``."""
+        has_shuffle = plan.n_partitions > 0
+        common = self._common(plan, stage_name("map", plan.step), self._scratch if has_shuffle else folder)
+        return [
+            MapCall(**common, task=number, source=plan.source, split=split, n_partitions=plan.n_partitions,
+                    has_shuffle=has_shuffle, combine=self._settings.combine)
+            for number, split in enumerate(plan.splits)
+        ]  # fmt: skip
+
+    def merges(self, plan: StepPlan, stage: str, groups: Sequence[tuple[Run, ...]]) -> list[TaskCall]:
+        """One call for each group of runs."""
+        common = self._common(plan, stage, self._scratch)
+        return [
+            MergeCall(**common, task=number, runs=group, n_partitions=plan.n_partitions)
+            for number, group in enumerate(groups)
+        ]
+
+    def reduces(self, step: Job, plan: StepPlan, runs: Sequence[Run], folder: str, n_workers: int) -> list[TaskCall]:
+        """One call for each range of keys, or for each group of partitions."""
+        common = {**self._common(plan, stage_name("reduce", plan.step), folder), "runs": tuple(runs)}
+        if step.sort == "key":
+            ranges = enumerate(self._ranges(step, plan, runs, n_workers))
+            return [ReduceCall(**common, task=n, partitions=(), lower=low, upper=up) for n, (low, up) in ranges]
+        groups = reduce_tasks(step, plan, partition_rows(runs, plan.n_partitions), n_workers)
+        return [ReduceCall(**common, task=number, partitions=group) for number, group in enumerate(groups)]
+
+    def _ranges(self, step: Job, plan: StepPlan, runs: Sequence[Run], n_workers: int) -> Iterator[tuple[Any, Any]]:
+        total = sum(run.n_rows for run in runs)
+        like_partitions = replace(plan, n_partitions=256, has_fixed_partitions=False)
+        groups = reduce_tasks(step, like_partitions, [-(-total // 256)] * 256, n_workers)
+        yield from key_ranges(runs, self._settings.reducers or len(groups))

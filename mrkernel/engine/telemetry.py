@@ -1,0 +1,130 @@
+"""What the driver's side learns of workers beside their reports: whose clock says what, and how they are."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from mrkernel.engine.tasks import TaskReport
+from mrkernel.events import WorkerSample
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+__all__ = ["HostClocks", "WorkerWatch", "resident_bytes"]
+
+_SAMPLE_S = 1.0
+# The scheduler takes about 50 µs to tell of one worker: a hundred are asked for every 5 s, 0.1 % of its time.
+_SAMPLE_S_PER_WORKER = 0.05
+
+
+class HostClocks:
+    """Puts what workers measured on this process's clock.
+
+    Workers measure with their host's monotonic clock, which no one sets while a job runs. How far it is from this
+    process's clock is told by the message that took the least time to come: with each message the estimate can only
+    become better, and it is late by the shortest delay seen.
+
+    Examples
+    --------
+    >>> clocks = HostClocks()
+    >>> slow = TaskReport(stage="map", task=0, attempt=1, worker="a", began=5.0, seconds=1.0)
+    >>> quick = TaskReport(stage="map", task=1, attempt=1, worker="a", began=6.0, seconds=1.0)
+    >>> clocks.placed(slow, 1006.25).started_at, clocks.placed(quick, 1007.0).started_at
+    (1005.25, 1006.0)
+    """
+
+    def __init__(self) -> None:
+        self._offsets: dict[str, float] = {}
+
+    def hear(self, worker: str, told: float, received: float) -> float:
+        """A worker said what its clock showed, and it came at ``received``; what to add to its clock."""
+        latest = received - told
+        offset = self._offsets[worker] = min(latest, self._offsets.get(worker, latest))
+        return offset
+
+    def placed(self, report: TaskReport, received: float) -> TaskReport:
+        """The report with ``started_at`` in seconds since the epoch; ``received`` is when it came."""
+        offset = self.hear(report.worker, report.began + report.seconds, received)
+        return dataclasses.replace(report, started_at=report.began + offset)
+
+
+class WorkerWatch:
+    """Asks the scheduler now and then what its workers' heartbeats said; workers are not asked, nobody waits.
+
+    Parameters
+    ----------
+    client
+        Of the cluster.
+    addresses
+        The only workers of interest; None is all.
+    tell
+        Called with each sample, from the client's thread.
+    """
+
+    def __init__(
+        self, client: Client, addresses: Sequence[str] | None, tell: Callable[[tuple[WorkerSample, ...]], None]
+    ) -> None:
+        self._client = client
+        self._loop: Any = client.loop
+        self._addresses = None if addresses is None else frozenset(addresses)
+        self._tell = tell
+        self._seen: tuple[WorkerSample, ...] = ()
+        self._due = 0.0
+        self._is_asking = False
+
+    @property
+    def n_workers(self) -> int:
+        """How many of the workers there are, as of the last sample; the first time this waits for one."""
+        if not self._seen:
+            self._take(self._client.scheduler_info(n_workers=-1))
+        return max(1, len(self._seen))
+
+    def look(self) -> None:
+        """Ask if it is time to; returns at once."""
+        if time.monotonic() >= self._due and not self._is_asking:
+            self._is_asking = True
+            self._loop.add_callback(self._ask)
+
+    async def _ask(self) -> None:
+        client: Any = self._client
+        try:
+            # The cluster may be gone, and that is for others to tell.
+            with suppress(Exception):
+                self._take(await client.scheduler.identity(n_workers=-1))
+        finally:
+            self._is_asking = False
+            self._due = max(self._due, time.monotonic() + _SAMPLE_S)
+
+    def _take(self, info: Any) -> None:
+        self._seen = tuple(
+            _sample(address, worker)
+            for address, worker in info["workers"].items()
+            if self._addresses is None or address in self._addresses
+        )
+        self._due = time.monotonic() + max(_SAMPLE_S, _SAMPLE_S_PER_WORKER * len(info["workers"]))
+        self._tell(self._seen)
+
+
+def _sample(address: str, worker: Any) -> WorkerSample:
+    return WorkerSample(
+        worker=address,
+        name=str(worker.get("name", address)),
+        memory=int((worker.get("metrics") or {}).get("memory") or 0),
+        memory_limit=worker.get("memory_limit") or None,
+        state=str(worker.get("status", "unknown")),
+    )
+
+
+def resident_bytes() -> int:
+    """Resident memory of the calling process; where the system tells only its peak, that."""
+    with suppress(OSError), open("/proc/self/statm", "rb") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak << 10

@@ -1,0 +1,96 @@
+"""Lines and rows that a reader cannot parse are set aside alone, where they can be told apart."""
+
+from __future__ import annotations
+
+import json
+
+import pyarrow as pa
+import pytest
+
+import mrkernel as mr
+from mrkernel.errors import SourceReadError
+
+
+@pytest.fixture
+def csv(tmp_path):
+    path = tmp_path / "rows.csv"
+    rows = [f"{n},{n % 3}\n" for n in range(100)]
+    rows[0], rows[41], rows[99] = "0,1,2\n", "41,many\n", "99\n"
+    path.write_text("id,rest\n" + "".join(rows))
+    return path
+
+
+@pytest.mark.parametrize("chunk_size", [37, 10_000])
+def test_csv_rows_that_cannot_be_parsed_are_set_aside_alone(run, csv, chunk_size):
+    source = mr.read_csv(csv, types={"rest": int})
+    job = mr.Job(lambda row: (row["rest"], row["id"] // (row["id"] != 50)), len)
+    result = run(job, source, on_error="collect", chunk_size=chunk_size)
+    assert dict(result) == {0: 32, 1: 33, 2: 31}
+    rows = list(result.errors)
+    assert sorted((row["location"], row["function"], row["record"]) for row in rows) == [
+        ("row 1", "reader", "0,1,2"), ("row 100", "reader", "99"), ("row 42", "reader", "41,many"),
+        ("row 51", "mapper", "{'id': 50, 'rest': 2}"),
+    ]  # fmt: skip
+    said = {row["location"]: row["exception"] for row in rows}
+    assert said["row 1"] == "SourceReadError: the row has 3 fields, the schema has 2"
+    assert said["row 42"].startswith("SourceReadError: column 'rest': invalid value 'many', and the column is int64")
+
+
+def test_csv_batches_skip_the_same_rows(inline, csv):
+    def mapper(batch: pa.RecordBatch):
+        return batch.select(["rest", "id"])
+
+    result = inline(mr.Job(mapper, len), mr.read_csv(csv, types={"rest": int}), on_error="skip", chunk_size=37)
+    assert dict(result) == {0: 32, 1: 33, 2: 32}
+    assert result.errors.total == 3
+
+
+def test_csv_that_holds_line_breaks_skips_rows_of_a_wrong_length(inline, tmp_path):
+    path = tmp_path / "breaks.csv"
+    path.write_text('id,text\n1,"a\nb"\n2,x,y\n3,c\n')
+    job = mr.Job(lambda row: (row["id"], row["text"]), None)
+    result = inline(job, mr.read_csv(path, newlines_in_values=True), on_error="collect")
+    assert dict(result) == {1: "a\nb", 3: "c"}
+    assert [(row["record"], row["location"]) for row in result.errors] == [("2,x,y", "row 2")]
+
+
+@pytest.mark.parametrize("chunk_size", [30, 10_000])
+def test_json_lines_that_cannot_be_parsed_are_set_aside_alone(run, tmp_path, chunk_size):
+    path = tmp_path / "events.jsonl"
+    lines = [json.dumps({"n": n}) for n in range(30)]
+    lines[4], lines[20] = "{broken", '{"n": 20} {"n": 21}'
+    path.write_text("\n\n".join(lines))
+    result = run(mr.Job(lambda row: ("all", row["n"]), sum), path, on_error="collect", chunk_size=chunk_size)
+    assert dict(result) == {"all": sum(range(30)) - 24}
+    assert [(row["location"], row["record"]) for row in result.errors] == [("line 9", lines[4]), ("line 41", lines[20])]
+    assert "the line is not JSON: Expecting property name" in next(iter(result.errors))["exception"]
+
+
+def test_json_batches_set_lines_aside_that_do_not_fit_the_columns(inline, tmp_path):
+    path = tmp_path / "events.jsonl"
+    path.write_text('{"n": 1}\n{"n": 2}\n{"n": "x"}\n{broken\n\n{"n": 4}\n')
+
+    def mapper(batch: pa.RecordBatch):
+        return pa.table({"key": ["k"] * batch.num_rows, "n": batch.column("n")})
+
+    result = inline(mr.Job(mapper, sum), mr.read_json(path, types={"n": int}), on_error="collect")
+    assert dict(result) == {"k": 7}
+    assert [row["location"] for row in result.errors] == ["line 3", "line 4"]
+
+
+@pytest.mark.parametrize("chunk_size", [6, 10_000])
+def test_text_lines_that_are_not_in_the_encoding_are_set_aside(inline, tmp_path, chunk_size):
+    path = tmp_path / "latin.txt"
+    path.write_bytes("grün\n\n".encode() + b"gr\xfcn\nrot\n")
+    result = inline(mr.Job(lambda line: (line, 1), sum), path, on_error="collect", chunk_size=chunk_size)
+    assert dict(result) == {"": 1, "grün": 1, "rot": 1}
+    (row,) = result.errors
+    assert (row["record"], row["location"], row["offset"]) == ("gr\\xfcn", "line 3", 7)
+    assert row["exception"].startswith("SourceReadError: byte 9 is not utf-8 (invalid start byte: fc 6e)")
+
+
+def test_what_cannot_be_told_apart_fails_the_job(inline, tmp_path):
+    path = tmp_path / "broken.txt.gz"
+    path.write_bytes(b"\x1f\x8b\x08\x00no gzip")
+    with pytest.raises(SourceReadError, match=r"cannot read .*broken\.txt\.gz"):
+        inline(mr.Job(lambda line: (line, 1), sum), path, on_error="skip")

@@ -1,0 +1,217 @@
+"""``mr.tune`` on real jobs: what it measures, what it advises, and that its advice holds."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from html import escape as html_escape
+from pathlib import Path
+
+import pytest
+
+import mrkernel as mr
+from mrkernel import config
+from mrkernel.io import as_source
+from mrkernel.plots import alt_text
+from mrkernel.tuning import Choice, summary
+from mrkernel.tuning.rig import Rig
+
+RECORDS = [f"record {n:03}" for n in range(80)]
+
+
+def _slow(record: str) -> Iterator[tuple[str, int]]:
+    time.sleep(0.02)
+    yield record[-1], 1
+
+
+SLOW = mr.Job(_slow, sum, name="slow")
+WORDS = mr.Job(lambda line: [(word, 1) for word in line.split()], sum, name="words")
+
+
+@pytest.fixture(scope="module")
+def slow(_cluster_closed_at_the_end: None) -> mr.Tuning:
+    """A mapper that waits 20 ms for each of 80 records, which are one chunk by default."""
+    mr.cluster(workers=2)
+    return mr.tune(SLOW, RECORDS, budget=12)
+
+
+def _skip_if_disturbed(tuning: mr.Tuning) -> None:
+    if tuning.advice == "leave it" and tuning.comparison is None and tuning.error > 0.4:
+        pytest.skip("this machine was too busy: runs differed by more than there is to gain")
+
+
+@pytest.fixture
+def _clean_settings() -> Iterator[None]:
+    yield
+    config.use_session(chunk_size=None, reducers=None, combine=None)
+
+
+@pytest.mark.cluster
+def test_slow_records_in_one_chunk_are_worth_smaller_chunks(slow: mr.Tuning) -> None:
+    _skip_if_disturbed(slow)
+    assert slow.advice.startswith("--chunk-size")
+    assert slow.default.n_tasks == 1
+    assert slow.best.n_tasks >= 2
+    assert slow.default.seconds > 1.4 * slow.best.seconds
+
+
+@pytest.mark.cluster
+def test_advice_was_compared_with_the_default(slow: mr.Tuning) -> None:
+    if slow.comparison is None:
+        pytest.skip("this machine was too busy to compare in the time there was")
+    assert slow.comparison.gain > 1.2
+    assert "× as fast" in slow.reason
+
+
+@pytest.mark.cluster
+def test_measuring_the_best_point_runs_all_of_the_input_for_real(slow: mr.Tuning) -> None:
+    n_points = len(slow.points)
+    measured, result = slow.measure()
+    assert dict(result) == {str(digit): 8 for digit in range(10)}
+    assert len(slow.points) == n_points + 1
+    assert measured.share == pytest.approx(1)
+    # The wait alone; a busy machine may take longer.
+    assert measured.seconds > 0.75
+
+
+@pytest.mark.cluster
+def test_prediction_knows_fewer_workers_and_more_partitions(slow: mr.Tuning) -> None:
+    small = slow.best.chunk_bytes
+    two, one = slow.predict(chunk_size=small), slow.predict(chunk_size=small, workers=1)
+    assert one.seconds > 1.5 * two.seconds
+    assert slow.predict(partitions=8).n_reduces == 8
+    assert two.low_s < two.seconds < two.high_s
+    assert two.memory_bytes > 50e6
+
+
+@pytest.mark.cluster
+def test_workers_that_wait_are_remarked_on_or_the_machine_is_busy(slow: mr.Tuning) -> None:
+    idle = max(run.idle_share for run in slow.points)
+    assert idle < 0.75 or any("more workers than cores help" in note for note in slow.notes)
+
+
+@pytest.mark.cluster
+@pytest.mark.usefixtures("_clean_settings")
+def test_applying_changes_the_next_run_and_can_be_taken_back(slow: mr.Tuning) -> None:
+    assert slow.apply() == slow.advice.replace("leave it", "")
+    assert config.settings().chunk_size == slow.best.choice.chunk_size
+    assert len(mr.explain(SLOW, RECORDS).first.splits) == slow.best.n_tasks
+    config.use_session(chunk_size=None)
+    assert len(mr.explain(SLOW, RECORDS).first.splits) == 1
+
+
+@pytest.mark.cluster
+@pytest.mark.usefixtures("_clean_settings")
+def test_applying_a_chosen_point_gives_the_text_to_paste(slow: mr.Tuning) -> None:
+    assert slow.apply(chunk_size="24 MiB", partitions=12) == '--chunk-size "24 MiB" --reducers 12'
+    assert config.settings().reducers == 12
+
+
+@pytest.mark.cluster
+def test_display_says_it_all_without_scripts(slow: mr.Tuning) -> None:
+    html = slow._repr_mimebundle_()["text/html"]
+    text = repr(slow)
+    for shown in (html, text):
+        assert html_escape(slow.advice) in shown or slow.advice in shown
+        assert "predicted for the whole input" in shown
+        assert "memory/worker" in shown
+    assert "<script" not in html
+    assert html.count("<img") == 1
+
+
+@pytest.mark.cluster
+def test_summary_for_the_page_is_small_json(slow: mr.Tuning) -> None:
+    state = json.loads(json.dumps(summary(slow)))
+    assert len(json.dumps(state)) < 60_000
+    axes = len(state["workers"]) * len(state["reducers"]) * len(state["combine"])
+    assert [len(points) for points in state["points"]] == [axes] * len(state["chunkSizes"])
+    assert state["chunkSizes"] == sorted(state["chunkSizes"])
+
+
+@pytest.mark.cluster
+def test_plot_shows_time_memory_and_idle_workers(slow: mr.Tuning) -> None:
+    axes = slow.plot()
+    assert [panel.get_ylabel() for panel in axes.figure.axes] == ["time (s)", "memory (MB)", "idle (%)"]
+    assert axes.get_title(loc="left") == "tuning of slow"
+    assert alt_text(axes).startswith("Line chart “tuning of slow”: time (s) by chunk size; times: default 1.0 MB, ")
+
+
+def test_settings_that_are_right_are_left_alone() -> None:
+    tuning = mr.tune(WORDS, ["to be or not to be"] * 200, budget=4, executor="inline")
+    assert tuning.advice == "leave it"
+    assert tuning.best.choice == tuning.default.choice
+    assert tuning.apply() == ""
+
+
+def test_input_is_read_from_many_places_within_the_time(tmp_path: Path) -> None:
+    (tmp_path / "one.txt").write_text("a b c\n" * 200_000)
+    began = time.monotonic()
+    tuning = mr.tune(WORDS, str(tmp_path / "one.txt"), budget=3, executor="inline")
+    assert time.monotonic() - began < 15
+    assert any(run.is_full for run in tuning.points)
+    assert tuning.default.seconds > 0
+
+
+def test_settings_that_are_given_stay_as_they_are() -> None:
+    tuning = mr.tune(WORDS, ["to be or not to be"] * 200, budget=2, executor="inline", reducers=3, combine=False)
+    assert tuning.forecasts.reducers == [None]
+    assert tuning.forecasts.combine == [None]
+    assert tuning.default.n_reduces == 3
+
+
+def test_job_that_fails_fails_as_it_always_does() -> None:
+    with pytest.raises(mr.errors.TaskFailedError, match="invalid literal for int"):
+        mr.tune(mr.Job(lambda line: (int(line), 1), sum), ["1", "x"] * 50, budget=2, executor="inline")
+
+
+@pytest.mark.cluster
+def test_record_that_takes_longer_than_the_time_is_an_error_that_says_so(cluster: mr.Cluster) -> None:
+    def endless(record: str) -> None:
+        time.sleep(60)
+
+    with pytest.raises(mr.errors.MrkernelError, match=r"cannot tune endless: none of 1 task .* ended within 1\.0 s"):
+        mr.tune(mr.Job(endless, sum), ["a", "b"], budget=1)
+
+
+def test_stopped_rig_cancels_what_runs() -> None:
+    rig = Rig(WORDS, as_source(["to be"] * 50), None, {})
+    rig.stop.set()
+    with pytest.raises(mr.errors.JobCancelledError, match="the tuning of words was cancelled; nothing was changed"):
+        rig.sample(Choice(chunk_size=100), n_splits=2)
+
+
+def test_interrupt_while_a_sample_runs_names_the_tuning(tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+
+    def interrupting(line: str) -> None:
+        begun.touch()
+        time.sleep(1)
+
+    def interrupt_once() -> None:
+        while not begun.exists():
+            time.sleep(0.01)
+        signal.raise_signal(signal.SIGINT)
+
+    threading.Thread(target=interrupt_once, daemon=True).start()
+    with pytest.raises(mr.errors.JobInterruptedError, match="the tuning of interrupting was interrupted"):
+        mr.tune(mr.Job(interrupting), ["to be"] * 2, budget=5, executor="inline")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"budget": "soon"}, "budget = 'soon' cannot be used"),
+        ({"executor": "moon"}, "executor = 'moon' cannot be used"),
+    ],
+)
+def test_options_that_cannot_be_used_are_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises(mr.errors.OptionError, match=message):
+        mr.tune(WORDS, ["a"], **options)
+
+
+def test_what_is_no_job_is_refused() -> None:
+    with pytest.raises(mr.errors.JobSpecError, match="a job is needed, not a function"):
+        mr.tune(_slow, ["a"])
