@@ -67,7 +67,7 @@ class Freed:
     replaced
         Names of the workers that were killed; others come in their place under the same names.
     occupied
-        Names of those that nobody can replace, as they have no nanny: their tasks run on.
+        Names of those that nobody can replace, as they have no nanny that answers: their tasks run on.
     """
 
     replaced: tuple[str, ...] = ()
@@ -183,7 +183,7 @@ class Cluster:
         if address not in before:
             raise ClusterError(f"cannot restart the worker at {address}: the cluster has no such worker",
                                hint=f"workers are {', '.join(sorted(before)) or 'none'}")  # fmt: skip
-        if not self._kill([before[address]], len(before)):
+        if "killed" not in self._kill([before[address]], len(before)).values():
             raise ClusterError(f"cannot restart the worker at {address}: it has no nanny that answers",
                                hint="start the cluster's workers with nannies")  # fmt: skip
         deadline = time.monotonic() + timeout
@@ -207,10 +207,10 @@ class Cluster:
         """
         found = nodes(self._ask("identity", n_workers=-1))
         stuck = occupied(self.client, found, prefix)
-        killed = self._kill(stuck, len(found))
+        became = self._kill(stuck, len(found), prefix)
         return Freed(
-            replaced=tuple(node.name for node in killed),
-            occupied=tuple(node.name for node in stuck if node not in killed),
+            replaced=tuple(node.name for node in stuck if became[node] == "killed"),
+            occupied=tuple(node.name for node in stuck if became[node] == "kept"),
         )
 
     def free_workers_later(
@@ -230,11 +230,11 @@ class Cluster:
         self._freeing.append((thread, is_forced))
         thread.start()
 
-    def _kill(self, leaving: list[Node], width: int) -> list[Node]:
-        killed = kill_workers(self.client, leaving)
-        if killed:
+    def _kill(self, leaving: list[Node], width: int, prefix: str = "") -> dict[Node, str]:
+        became = kill_workers(self.client, leaving, prefix)
+        if "killed" in became.values():
             self._returning = (max(width, self._returning[0]), time.monotonic() + RESTART_S)
-        return killed
+        return became
 
     def dashboard(self, *, start: bool = False) -> str:
         """The address of dask's dashboard of this cluster, or "" if it has none.

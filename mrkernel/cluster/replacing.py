@@ -13,6 +13,8 @@ from typing import Any
 __all__ = ["Node", "kill_workers", "look_beside", "nodes", "occupied", "run_beside"]
 
 _ANSWER_S = 2.0
+_REPLACE_S = 3 * _ANSWER_S
+_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +57,11 @@ def occupied(client: Any, found: Collection[Node], prefix: str) -> list[Node]:
             return False
 
     kept = [node for node in found if node.nanny]
-    answers = run_beside(client, is_marked, [node.nanny for node in kept if node.nanny], prefix)
+    answers: dict[str, Any] = {}
+    for _ in range(_TRIES):
+        # A nanny of a busy machine may be late; what nobody asked again would stay occupied for ever.
+        silent = [node.nanny for node in kept if node.nanny and node.nanny not in answers]
+        answers |= run_beside(client, is_marked, silent, prefix)
     alone = [node for node in found if not node.nanny]
     own = run_beside(client, is_marked, [node.address for node in alone], prefix)
     return [node for node in kept if answers.get(node.nanny or "")] + [
@@ -63,52 +69,52 @@ def occupied(client: Any, found: Collection[Node], prefix: str) -> list[Node]:
     ]
 
 
-def kill_workers(client: Any, leaving: Collection[Node]) -> list[Node]:
-    """Kill these workers and the programs that they started; returns those that were killed.
+def kill_workers(client: Any, leaving: Collection[Node], prefix: str = "") -> dict[Node, str]:
+    """Kill these workers and the programs that they started, and say what became of each worker.
 
-    The scheduler gives their other tasks to other workers first, and does not hold the death against those tasks.
+    It is ``"killed"``; ``"free"`` if there is a ``prefix`` and no task with such a key runs there any more; or
+    ``"kept"`` if nobody could. The scheduler gives their
+    other tasks to other workers first, and does not hold the death against those tasks.
     """
-    leaving = [node for node in leaving if node.nanny]
-    if not leaving:
-        return []
-    _give_up(client, [node.address for node in leaving])
 
-    def kill(dask_worker: Any) -> bool:
+    async def replace(prefix: str, dask_worker: Any) -> str:
         import psutil
+        from distributed import Scheduler
 
         try:
             process = psutil.Process(dask_worker.pid)
-            family = [process, *process.children(recursive=True)]
+            # A worker that heard that it was forgotten would close its nanny too, and none would come in its place.
+            process.suspend()
         except (psutil.Error, TypeError, ValueError):
-            return False
+            return "kept"
+        try:
+            names = os.listdir(dask_worker.worker_dir)
+            is_left = bool(prefix) and not any(name.startswith(prefix) for name in names)
+        except (OSError, TypeError):
+            is_left = False
+        if is_left:
+            process.resume()
+            return "free"
+        # Else the scheduler counts a death for each task that waits there, and gives a task up after a few. The
+        # option has changed its name; a scheduler of another version that knows neither counts them.
+        option = "expected" if "expected" in inspect.signature(Scheduler.remove_worker).parameters else "safe"
+        with suppress(Exception):
+            forgetting = dask_worker.scheduler.unregister(
+                address=dask_worker.worker_address, stimulus_id="mrkernel-replace", close=False, **{option: True}
+            )
+            await asyncio.wait_for(forgetting, _ANSWER_S)
+        family = [process]
+        with suppress(psutil.Error):
+            family += process.children(recursive=True)
         for member in family:
             # Whatever a member's state is; one that has ended meanwhile needs nothing.
             with suppress(psutil.Error):
                 member.kill()
-        return True
+        return "killed"
 
-    answers = run_beside(client, kill, [node.nanny for node in leaving if node.nanny])
-    return [node for node in leaving if answers.get(node.nanny or "")]
-
-
-def _give_up(client: Any, addresses: list[str]) -> None:
-    """Have the scheduler forget these workers as if they had been meant to leave.
-
-    Otherwise it counts a death for each task that waits there, and gives a task up after a few.
-    """
-
-    async def forget(addresses: list[str], expected: str, dask_scheduler: Any) -> None:
-        for address in addresses:
-            await dask_scheduler.remove_worker(
-                address=address, stimulus_id="mrkernel-replace", close=False, **{expected: True}
-            )
-
-    from distributed import Scheduler
-
-    # The option has changed its name; a scheduler of another version, or one that takes no functions, counts them.
-    name = "expected" if "expected" in inspect.signature(Scheduler.remove_worker).parameters else "safe"
-    with suppress(Exception):
-        client.run_on_scheduler(forget, addresses, name)
+    nannies = [node.nanny for node in leaving if node.nanny]
+    answers = run_beside(client, replace, nannies, prefix, timeout=_REPLACE_S)
+    return {node: answers.get(node.nanny or "", "kept") for node in leaving}
 
 
 def run_beside(

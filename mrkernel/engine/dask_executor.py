@@ -217,7 +217,7 @@ class DaskExecutor:
         if freed.replaced:
             say(f"{_named(freed.replaced)} replaced: what ran there did not stop by itself")
         if freed.occupied:
-            say(f"{_named(freed.occupied)} not replaced, for want of a nanny: what runs there goes on")
+            say(f"{_named(freed.occupied)} not replaced, for want of a nanny that answers: what runs there goes on")
         # Attempts may have written beside the first removal; now none is left.
         for folder in self._removed:
             self._remove(folder)

@@ -19,8 +19,10 @@ ROOT = Path(__file__).parents[2]
 
 def cluster_processes(folder: str) -> list[psutil.Process]:
     """The server that works in this scratch folder, and all that it started."""
-    for process in psutil.process_iter():
+    for pid in psutil.pids():
         try:
+            # Not psutil.process_iter: what it remembers refuses to list the children of a pid that was used again.
+            process = psutil.Process(pid)
             # Forked workers keep the command line; the server is the one whose group has its pid.
             is_leader = os.getpgid(process.pid) == process.pid
             if is_leader and process.cmdline()[-2:] == ["mrkernel.cluster.server", folder]:

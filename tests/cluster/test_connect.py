@@ -176,7 +176,7 @@ def test_cancel_says_that_a_worker_without_a_nanny_goes_on(tmp_path: Path) -> No
         handle.cancel(force=True)
         wait_until(lambda: handle.progress().notes)
         assert handle.progress().notes == (
-            "1 worker (0) was not replaced, for want of a nanny: what runs there goes on",
+            "1 worker (0) was not replaced, for want of a nanny that answers: what runs there goes on",
         )
         said = picture(cluster)
         assert [task.is_stopping for task in said.workers[0].running] == [True]
