@@ -11,13 +11,13 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mrkernel.config import counted
 from mrkernel.engine.executor import AttemptLost, AttemptProgressed, AttemptStarted, Message, TaskCall, WorkersSeen
-from mrkernel.engine.shuffle import Fetch, Run
+from mrkernel.engine.shuffle import Fetch, Run, SmallRuns
 from mrkernel.engine.tasks import TaskReport, run_attempt
 from mrkernel.engine.tasks.attempt import Runtime
 from mrkernel.engine.telemetry import HostClocks, WorkerWatch
@@ -329,7 +329,7 @@ def _execute(calls: list[TaskCall], keys: list[str], topic: str, *, is_local: bo
         return task is None or task.state == "cancelled"
 
     reports = []
-    with _marked(worker.local_directory, keys[0]):
+    with _marked(worker.local_directory, keys[0]), closing(SmallRuns()) as small:
         for call, key in zip(calls, keys, strict=True):
             if is_cancelled():
                 break
@@ -341,8 +341,9 @@ def _execute(calls: list[TaskCall], keys: list[str], topic: str, *, is_local: bo
                 news.say({"key": key, "records": records, "bytes": n_bytes})
 
             runtime = Runtime(
-                worker=worker.address, report_progress=report_progress, is_cancelled=is_cancelled, fetch=fetch
-            )
+                worker=worker.address, report_progress=report_progress, is_cancelled=is_cancelled, fetch=fetch,
+                small=small,
+            )  # fmt: skip
             reports.append(pickle.dumps(run_attempt(call, runtime), protocol=5))
             news.say({"key": key, "report": reports[-1]}, is_last=key == keys[-1])
     return reports

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from mrkernel.engine.executor import AttemptProgressed, AttemptStarted, Message, TaskCall, WorkersSeen
-from mrkernel.engine.shuffle import Run
+from mrkernel.engine.shuffle import Run, SmallRuns
 from mrkernel.engine.tasks import TaskReport, run_attempt
 from mrkernel.engine.tasks.attempt import AttemptCancelled, Runtime
 from mrkernel.engine.telemetry import resident_bytes
@@ -37,6 +37,7 @@ class InlineExecutor:
 
     def __init__(self) -> None:
         self._queue: deque[TaskCall] = deque()
+        self._small = SmallRuns()
         self._messages: list[Message] = []
         self._is_stopped = False
         self._sample_due = 0.0
@@ -59,6 +60,7 @@ class InlineExecutor:
                 AttemptProgressed(stage=call.stage, task=call.task, records=records, n_bytes=n_bytes)
             ),
             is_cancelled=lambda: self._is_stopped,
+            small=self._small,
         )
         self._look()
         self._messages.append(AttemptStarted(stage=call.stage, task=call.task, worker="inline"))
@@ -114,6 +116,7 @@ class InlineExecutor:
     def stop(self, *, grace_s: float, say: Callable[[str], None]) -> None:
         self._is_stopped = True
         self._queue.clear()
+        self._small.close()
         if self._timer is not None:
             self._timer.cancel()
 

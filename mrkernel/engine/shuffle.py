@@ -1,4 +1,8 @@
-"""Shuffle files: one Arrow IPC file for each run of a map task, one record batch for each partition that has rows.
+"""Shuffle files: the runs of map tasks in Arrow's IPC format, in the order of their partitions.
+
+In a large run, which is a file, each partition that has rows is a record batch of its own, so that a reduce task reads
+what it needs. A small run is one batch, and those of attempts that follow each other share a file: a batch costs 20 µs
+and a kilobyte however little it holds, and a file up to 0.7 ms (ext4 without a journal, after many were deleted).
 
 A map task writes its runs and returns their :class:`Run` records; a reduce task memory-maps what it needs of each. No
 task sees another task's memory, and nothing is M x R in messages.
@@ -11,9 +15,10 @@ import os
 import resource
 import secrets
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +32,7 @@ __all__ = [
     "RemoteFile",
     "Run",
     "RunReaders",
+    "SmallRuns",
     "new_path",
     "read_all",
     "write_batches",
@@ -36,6 +42,8 @@ __all__ = [
 # get_batch() on less aligned buffers makes Acero warn and copy.
 _OPTIONS = ipc.IpcWriteOptions(allow_64bit=True)
 _ROWS_PER_BATCH = 1 << 16
+_SMALL = 1 << 18
+_ALIGNMENT = 64
 # Linux lets a process have 65,530 memory maps.
 _MOST_MAPPED = 30_000
 _LEAST_FETCHED, _MOST_FETCHED = 1 << 20, 8 << 20
@@ -59,7 +67,11 @@ class Run:
     rows
         Rows in each partition.
     n_bytes
-        Size of the file.
+        Size of the run.
+    start
+        Where in the file it starts.
+    is_small
+        Whether it is one batch for all partitions, and may share its file with others.
     sample
         For range partitioning: a table of evenly spaced keys, in order; else None.
     """
@@ -69,6 +81,8 @@ class Run:
     worker: str
     rows: tuple[int, ...]
     n_bytes: int
+    start: int = 0
+    is_small: bool = False
     sample: pa.Table | None = None
 
     @property
@@ -90,33 +104,113 @@ def new_path(folder: str, stem: str) -> str:
     return os.path.join(folder, f"{stem}-{secrets.token_hex(4)}.arrow")
 
 
+class SmallRuns:
+    """The file that small runs of attempts go to that run one after the other in one process; made when one comes."""
+
+    def __init__(self) -> None:
+        self._file: BinaryIO | None = None
+        self._path = ""
+
+    def append(self, content: pa.Buffer, folder: str, stem: str) -> tuple[str, int]:
+        """Add a run; returns the file's path, and where in it the run starts."""
+        # What is appended to a file that was deleted meanwhile would be lost too.
+        if self._file is None or os.path.dirname(self._path) != folder or not os.path.exists(self._path):
+            self.close()
+            self._path = new_path(folder, stem)
+            self._file = open(self._path, "wb")  # noqa: SIM115  # other attempts go on writing to it
+        try:
+            # Mapped, a run's buffers are as well aligned as in a file of its own.
+            self._file.write(bytes(-self._file.tell() % _ALIGNMENT))
+            start = self._file.tell()
+            self._file.write(content)
+            self._file.flush()
+        except OSError:
+            self.close()
+            raise
+        return self._path, start
+
+    def close(self) -> None:
+        """Close the file, if there is one."""
+        file, self._file = self._file, None
+        if file is not None:
+            # What could not be written has been told already.
+            with suppress(OSError):
+                file.close()
+
+
 @phase("write")
 def write_run(
-    table: pa.Table, partitions: np.ndarray, n_partitions: int, *, folder: str, task: int, worker: str
+    table: pa.Table,
+    partitions: np.ndarray,
+    n_partitions: int,
+    *,
+    folder: str,
+    task: int,
+    worker: str,
+    small: SmallRuns,
 ) -> Run:
-    """Write ``table`` sorted by partition; rows of a partition keep their order."""
+    """Write ``table`` sorted by partition; rows of a partition keep their order. ``small`` takes it if it is small."""
     counts = np.bincount(partitions, minlength=n_partitions)
     if n_partitions > 1:
         order = np.argsort(partitions, kind="stable")
         table = table.take(pa.array(order))
     table = table.combine_chunks()
-    path = new_path(folder, f"map-{task:05d}")
-    starts = np.concatenate([[0], np.cumsum(counts)])
-    with pa.OSFile(path, "wb") as file, ipc.new_file(file, table.schema, options=_OPTIONS) as writer:
-        for start, count in zip(starts.tolist(), counts.tolist(), strict=False):
-            if count:
-                for batch in table.slice(start, count).to_batches():
-                    writer.write_batch(batch)
-    return Run(task=task, path=path, worker=worker, rows=tuple(counts.tolist()), n_bytes=os.path.getsize(path))
+    rows = tuple(counts.tolist())
+    stem = f"map-{task:05d}"
+    if table.nbytes <= _SMALL:
+        sink = pa.BufferOutputStream()
+        _write_slices(sink, table, (table.num_rows,))
+        content = sink.getvalue()
+        path, start = small.append(content, folder, stem)
+        return Run(task=task, path=path, worker=worker, rows=rows, n_bytes=content.size, start=start, is_small=True)
+    path = new_path(folder, stem)
+    with pa.OSFile(path, "wb") as file:
+        _write_slices(file, table, rows)
+    return Run(task=task, path=path, worker=worker, rows=rows, n_bytes=os.path.getsize(path))
 
 
-def _open(run: Run, fetch: Fetch | None, *, is_mapped: bool = True) -> ipc.RecordBatchFileReader:
-    try:
-        if fetch is None or os.path.exists(run.path):
-            return ipc.open_file(pa.memory_map(run.path) if is_mapped else pa.OSFile(run.path))
-        return ipc.open_file(pa.PythonFile(RemoteFile(run.worker, run.path, run.n_bytes, fetch), mode="r"))
-    except (OSError, pa.ArrowInvalid):
-        raise LostRunError((run.task,)) from None
+def _write_slices(sink: Any, table: pa.Table, lengths: Sequence[int]) -> None:
+    with ipc.new_file(sink, table.schema, options=_OPTIONS) as writer:
+        start = 0
+        for length in lengths:
+            for batch in table.slice(start, length).to_batches():
+                writer.write_batch(batch)
+            start += length
+
+
+class _Opener:
+    """Opens runs; those that share a file share its mapping."""
+
+    def __init__(self, fetch: Fetch | None, *, is_mapped: bool) -> None:
+        self._fetch, self._is_mapped = fetch, is_mapped
+        self._files: dict[str, pa.NativeFile] = {}
+
+    def open(self, run: Run) -> ipc.RecordBatchFileReader:
+        try:
+            if self._fetch is not None and not os.path.exists(run.path):
+                return ipc.open_file(pa.PythonFile(RemoteFile(run, self._fetch), mode="r"))
+            file = self._files.get(run.path)
+            if file is None:
+                file = pa.memory_map(run.path) if self._is_mapped else pa.OSFile(run.path)
+            if not run.is_small:
+                return ipc.open_file(file)
+            if self._is_mapped:
+                self._files[run.path] = file
+            file.seek(run.start)
+            return ipc.open_file(file.read_buffer(run.n_bytes))
+        except (OSError, pa.ArrowInvalid):
+            raise LostRunError((run.task,)) from None
+
+    def open_all(self, runs: Sequence[Run]) -> list[ipc.RecordBatchFileReader]:
+        readers, lost = [], []
+        for run in runs:
+            try:
+                readers.append(self.open(run))
+            except LostRunError:
+                lost.append(run.task)
+        if lost:
+            raise LostRunError(tuple(sorted(set(lost))))
+        return readers
 
 
 def _most_open() -> int:
@@ -125,28 +219,19 @@ def _most_open() -> int:
     return _MOST_MAPPED if limit == resource.RLIM_INFINITY else min(_MOST_MAPPED, limit // 2)
 
 
-def _open_all(runs: Sequence[Run], fetch: Fetch | None) -> list[ipc.RecordBatchFileReader]:
-    readers, lost = [], []
-    for run in runs:
-        try:
-            readers.append(_open(run, fetch))
-        except LostRunError:
-            lost.append(run.task)
-    if lost:
-        raise LostRunError(tuple(sorted(set(lost))))
-    return readers
-
-
 class RunReaders:
     """Open runs, so that a task that walks many partitions opens each file once, unless they are too many."""
 
     @phase("fetch")
     def __init__(self, runs: Sequence[Run], fetch: Fetch | None = None) -> None:
         self._runs = [run for run in runs if run.n_rows]
-        self._fetch = fetch
-        # A partition without rows has no batch in its file.
-        self._places = [np.cumsum(np.asarray(run.rows) > 0) - 1 for run in self._runs]
-        self._readers = _open_all(self._runs, fetch) if len(self._runs) <= _most_open() else None
+        is_mapped = len(self._runs) <= _most_open()
+        self._opener = _Opener(fetch, is_mapped=is_mapped)
+        # Where a partition is: its batch, as one without rows has none; in a small run its first row.
+        self._places = [
+            np.cumsum([0, *run.rows]) if run.is_small else np.cumsum(np.asarray(run.rows) > 0) - 1 for run in self._runs
+        ]
+        self._readers = self._opener.open_all(self._runs) if is_mapped else None
 
     @phase("fetch")
     def partition(self, number: int) -> list[pa.Table]:
@@ -160,8 +245,10 @@ class RunReaders:
         tables = []
         for index, run in enumerate(self._runs):
             if run.rows[number]:
-                reader = self._readers[index] if self._readers else _open(run, self._fetch, is_mapped=False)
-                tables.append(_read(run, partial(reader.get_batch, int(self._places[index][number]))))
+                reader = self._readers[index] if self._readers else self._opener.open(run)
+                place = int(self._places[index][number])
+                found = _read(run, partial(reader.get_batch, 0 if run.is_small else place))
+                tables.append(found.slice(place, run.rows[number]) if run.is_small else found)
         return tables
 
 
@@ -175,9 +262,11 @@ def read_all(runs: Sequence[Run], fetch: Fetch | None = None) -> list[pa.Table]:
         Naming the map tasks whose files are gone.
     """
     kept = [run for run in runs if run.n_rows]
-    if len(kept) > _most_open():
-        return [_read(run, _open(run, fetch, is_mapped=False).read_all) for run in kept]
-    return [_read(run, reader.read_all) for run, reader in zip(kept, _open_all(kept, fetch), strict=True)]
+    is_mapped = len(kept) <= _most_open()
+    opener = _Opener(fetch, is_mapped=is_mapped)
+    if not is_mapped:
+        return [_read(run, opener.open(run).read_all) for run in kept]
+    return [_read(run, reader.read_all) for run, reader in zip(kept, opener.open_all(kept), strict=True)]
 
 
 def _read(run: Run, read: Callable[[], Any]) -> pa.Table:
@@ -189,11 +278,11 @@ def _read(run: Run, read: Callable[[], Any]) -> pa.Table:
 
 
 class RemoteFile(io.RawIOBase):
-    """A file on another worker's machine, read in ranges of 1 to 8 MB (2.6 GB/s on loopback; PERFORMANCE, 2.7)."""
+    """A run on another worker's machine, read in ranges of 1 to 8 MB (2.6 GB/s on loopback; PERFORMANCE, 2.7)."""
 
-    def __init__(self, worker: str, path: str, n_bytes: int, fetch: Fetch) -> None:
+    def __init__(self, run: Run, fetch: Fetch) -> None:
         super().__init__()
-        self._worker, self._path, self._n_bytes, self._fetch = worker, path, n_bytes, fetch
+        self._run, self._n_bytes, self._fetch = run, run.n_bytes, fetch
         self._place = 0
         self._first, self._held = 0, b""
 
@@ -216,10 +305,11 @@ class RemoteFile(io.RawIOBase):
         pieces = []
         while self._place < stop:
             if not self._first <= self._place < self._first + len(self._held):
-                wanted = min(max(stop - self._place, _LEAST_FETCHED), _MOST_FETCHED)
-                self._first, self._held = self._place, self._fetch(self._worker, self._path, self._place, wanted)
+                wanted = min(max(stop - self._place, _LEAST_FETCHED), _MOST_FETCHED, self._n_bytes - self._place)
+                place = self._run.start + self._place
+                self._first, self._held = self._place, self._fetch(self._run.worker, self._run.path, place, wanted)
                 if not self._held:
-                    raise OSError(f"{self._path} on {self._worker} is shorter than it was")
+                    raise OSError(f"{self._run.path} on {self._run.worker} is shorter than it was")
             start = self._place - self._first
             pieces.append(self._held[start : start + stop - self._place])
             self._place += len(pieces[-1])

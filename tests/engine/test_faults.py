@@ -238,21 +238,44 @@ def roots(executor, tmp_path, monkeypatch):
     return [tmp_path]
 
 
+# A run of this size is a file of its own.
+LARGE = "x" * 300_000
+
+
+def lengths(_key, values):
+    return sum(map(len, values))
+
+
 @pytest.mark.parametrize("reducers", [1, 3])
 def test_deleted_shuffle_files_run_exactly_their_map_tasks_again(run, roots, reducers):
-    def mapper(record):
+    def mapper(n):
         mr.counter("records")
-        yield from words(record)
+        yield n % 3, LARGE
 
     log = Removing(roots, "map", "map-0000[26]-*.arrow")
-    result = run(mr.Job(mapper, sum), in_splits(), reducers=reducers, listeners=[log])
+    result = run(mr.Job(mapper, lengths), list(range(8)), chunk_size=1, reducers=reducers, listeners=[log])
     assert len(log.removed) == 2
-    assert dict(result) == EXPECTED
-    assert result.counters == {"records": len(RECORDS)}
+    assert dict(result) == {0: 3 * len(LARGE), 1: 3 * len(LARGE), 2: 2 * len(LARGE)}
+    assert result.counters == {"records": 8}
     assert [retry for retry in log.retried() if retry[0] == "map"] == [
         ("map", task, 2, "shuffle file lost") for task in (2, 6)
     ]
     assert {task for stage, task, *_ in log.retried() if stage == "reduce"} == set(range(reducers))
+
+
+def test_small_runs_share_files_and_those_of_a_lost_one_run_again(run, roots):
+    def mapper(n):
+        mr.counter("records")
+        yield n % 3, n
+
+    log = Removing(roots, "map", "map-00000-*.arrow")
+    result = run(mr.Job(mapper, sum), list(range(60)), chunk_size=2, reducers=2, listeners=[log])
+    assert len(log.removed) == 1
+    assert dict(result) == {key: sum(range(key, 60, 3)) for key in range(3)}
+    assert result.counters == {"records": 60}
+    again = [task for stage, task, *_ in log.retried() if stage == "map"]
+    assert again == list(range(len(again)))
+    assert again
 
 
 def test_deleted_merged_files_run_the_step_again_and_count_once(run, roots):
@@ -275,10 +298,11 @@ def test_map_task_that_fails_when_it_runs_again_is_tried_once_more(run, roots, t
         # The first read goes well; the one after the loss does not.
         if number == 2 and not is_first(tmp_path / "read") and is_first(tmp_path / "failed"):
             raise OSError("the network was away")
-        yield from [number] * 10
+        yield number
 
-    result = run(mr.Job(lambda n: (n % 2, n), sum), mr.custom(lambda: [0, 1, 2, 3], read), reducers=3, listeners=[log])
-    assert dict(result) == {0: 20, 1: 40}
+    job = mr.Job(lambda n: (n % 2, LARGE), lengths)
+    result = run(job, mr.custom(lambda: [0, 1, 2, 3], read), reducers=3, listeners=[log])
+    assert dict(result) == {0: 2 * len(LARGE), 1: 2 * len(LARGE)}
     assert [retry for retry in log.retried() if retry[0] == "map"] == [
         ("map", 2, 2, "shuffle file lost"),
         ("map", 2, 3, "OSError: the network was away"),
@@ -292,8 +316,9 @@ def test_shuffle_file_that_is_lost_again_and_again_fails_the_job(run, roots):
                 for path in Path(root).rglob("map-00002-*"):
                     path.unlink()
 
+    job = mr.Job(lambda n: (n, LARGE), lengths)
     with pytest.raises(ClusterError, match=r"lost the shuffle file of its map task 2 3 times\nHint: see whether"):
-        run(mr.Job(words, sum), in_splits(), reducers=3, attempts=3, listeners=[clean])
+        run(job, list(range(4)), chunk_size=1, reducers=3, attempts=3, listeners=[clean])
 
 
 @pytest.mark.parametrize("options", [{}, {"reducers": 2}], ids=["all", "partitions"])

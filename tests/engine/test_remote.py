@@ -107,14 +107,15 @@ def test_nothing_is_left_on_the_workers(apart: Cluster) -> None:
     assert not any(left.values()), left
 
 
-def test_remote_file_reads_any_range(tmp_path: Path) -> None:
+def test_remote_file_reads_any_range() -> None:
     content = os.urandom(3 << 20)
-    (tmp_path / "f").write_bytes(content)
+    before = b"other runs"
 
     def fetch(worker: str, path: str, start: int, length: int) -> bytes:
-        return content[start : start + length]
+        return (before + content)[start : start + length]
 
-    file = RemoteFile("tcp://elsewhere:1", str(tmp_path / "f"), len(content), fetch)
+    run = Run(task=0, path="f", worker="tcp://elsewhere:1", rows=(1,), n_bytes=len(content), start=len(before))
+    file = RemoteFile(run, fetch)
     for start, length in ((0, 10), (len(content) - 5, 50), (1 << 20, 2 << 20), (7, 1)):
         file.seek(start)
         assert file.read(length) == content[start : start + length]

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from mrkernel.engine.phases import PhaseClock, use_clock
-from mrkernel.engine.shuffle import Fetch, LostRunError, Run
+from mrkernel.engine.shuffle import Fetch, LostRunError, Run, SmallRuns
 from mrkernel.engine.tasks.failures import describe_failure, full_traceback
 from mrkernel.engine.tasks.setting_aside import ErrorLimitReached, ErrorPolicy, SettingAside
 from mrkernel.events import BadRecords, Counters, Failure, KeyShares, Phase
@@ -164,12 +164,15 @@ class Runtime:
         True once the attempt should stop; asked between blocks of records.
     fetch
         Reads files of other workers' machines; None where all share one file system.
+    small
+        Takes small runs, of other attempts too; whoever made it closes it.
     """
 
     worker: str = "inline"
     report_progress: Callable[[int, int], None] = lambda records, n_bytes: None
     is_cancelled: Callable[[], bool] = lambda: False
     fetch: Fetch | None = None
+    small: SmallRuns = field(default_factory=SmallRuns)
     _due: float = field(default_factory=lambda: time.monotonic() + _REPORT_S, init=False)
 
     def tell(self, records: int, n_bytes: int) -> None:

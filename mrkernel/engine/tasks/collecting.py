@@ -14,7 +14,7 @@ import pyarrow as pa
 from mrkernel.agg import Aggregate
 from mrkernel.agg.totals import Count, Sum
 from mrkernel.batches import encode_column, encode_plain, make_table
-from mrkernel.engine.shuffle import Run, write_run
+from mrkernel.engine.shuffle import Run, SmallRuns, write_run
 from mrkernel.engine.tasks.calling import encode_pairs, pair_table
 from mrkernel.engine.tasks.combining import combiner_of, raw_table, whole
 from mrkernel.engine.tasks.key_sketch import KeySketch
@@ -53,12 +53,13 @@ class RunCollector:
         task: int,
         worker: str,
         folder: str,
+        small: SmallRuns,
         n_partitions: int,
         combine: bool | None,
         is_tolerant: bool = False,
     ) -> None:
         self._step = step
-        self._task, self._worker, self._folder = task, worker, folder
+        self._where: dict[str, Any] = {"task": task, "worker": worker, "folder": folder, "small": small}
         self._n_partitions = n_partitions
         self._reduction = step.reduction
         self._combiner = combiner_of(step) if combine is not False else None
@@ -364,7 +365,7 @@ class RunCollector:
         self._tables, self._bytes = [], 0
 
     def _run(self, table: pa.Table, ids: Any, n_partitions: int) -> Run:
-        return write_run(table, ids, n_partitions, folder=self._folder, task=self._task, worker=self._worker)
+        return write_run(table, ids, n_partitions, **self._where)
 
     def _sorted_run(self, table: pa.Table) -> Run:
         """A run sorted by key, with evenly spaced keys of it from which the driver chooses the ranges."""

@@ -32,8 +32,9 @@ def run_map(
     collector: RunCollector | PartCollector
     if call.has_shuffle:
         collector = RunCollector(
-            step, n_partitions=call.n_partitions, combine=call.combine, is_tolerant=aside is not None, **where
-        )
+            step, n_partitions=call.n_partitions, combine=call.combine, is_tolerant=aside is not None,
+            small=runtime.small, **where,
+        )  # fmt: skip
     else:
         collector = PartCollector(step, **where)
     meter = Meter(runtime)

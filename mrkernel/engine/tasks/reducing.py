@@ -65,7 +65,8 @@ def _as_run(merged: pa.Table, step: Job, call: MergeCall, runtime: Runtime) -> R
     if isinstance(column[0], pa.ChunkedArray):
         column = concat_columns([(piece, column[1]) for piece in column[0].chunks], column[1].name)
     ids = partition_ids(column, call.n_partitions, step.partitioner)
-    return write_run(merged, ids, call.n_partitions, folder=call.folder, task=call.task, worker=runtime.worker)
+    return write_run(merged, ids, call.n_partitions, folder=call.folder, task=call.task, worker=runtime.worker,
+                     small=runtime.small)  # fmt: skip
 
 
 def run_reduce(
