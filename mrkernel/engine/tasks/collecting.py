@@ -33,7 +33,7 @@ _DICT_KEYS = 1 << 16
 # A run is written when the task holds this much.
 _RUN_BYTES = 64 << 20
 # Above this share of distinct keys, combining costs more than the rows it saves (20 M pairs, 10 M keys: 2 x).
-_USELESS = 0.6
+_USELESS = 0.5
 _ROUND = 1 << 14
 _LARGE_ROWS = 1 << 15
 # Small integers are one object in CPython, so identity is the quickest test there is.
