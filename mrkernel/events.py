@@ -115,7 +115,7 @@ class BadRecords:
     kinds
         How many of each kind: exceptions of one type from one line of one function are a kind.
     kept
-        The first of them, in input order; ``record`` is not shortened before 4,000 characters.
+        The first of them and one of each kind, in input order; ``record`` is not shortened before 4,000 characters.
     """
 
     total: int = 0

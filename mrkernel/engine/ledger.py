@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 from mrkernel.config import Settings
 from mrkernel.engine.skew import StageSkew, evenness_of
@@ -16,6 +18,9 @@ __all__ = ["Ledger"]
 
 _COUNTS = ("total", "n_records", "n_bad_keys", "n_keys")
 
+# Stage, task, place in the file, number in the report: these sort in input order.
+_Position: TypeAlias = tuple[int, int, int, int]
+
 
 def _was(bad: BadRecords) -> str:
     return "was" if bad.total == 1 else "were"
@@ -28,7 +33,8 @@ class Ledger:
         self._policy = ErrorPolicy(mode=settings.on_error, limit=settings.error_limit)
         self._bad: dict[tuple[int, int], BadRecords] = {}
         self._stages: list[str] = []
-        self._total = self._n_kept = 0
+        self._total = 0
+        self._kept = _Kept(keeps_all=self._policy.mode == "collect")
         self._skew: dict[str, StageSkew] = {}
 
     def add(self, report: TaskReport) -> None:
@@ -48,11 +54,12 @@ class Ledger:
             return
         place = (self._stages.index(report.stage), report.task)
         before = self._bad.get(place)
-        self._bad[place] = bad
-        self._total += bad.total - (before.total if before else 0)
-        self._n_kept += len(bad.kept) - (len(before.kept) if before else 0)
-        if self._n_kept > 2 * KEPT:
-            self._prune()
+        if before is not None:
+            self._total -= before.total
+            self._kept.forget(place)
+        self._bad[place] = replace(bad, kept=())
+        self._total += bad.total
+        self._kept.add(place, bad.kept)
         if isinstance(self._policy.limit, int) and self._total > self._policy.limit:
             raise self._too_many(self.bad_records(), "so far ")
 
@@ -82,24 +89,12 @@ class Ledger:
     def _summed(self, stage: int | None) -> BadRecords:
         places = sorted(place for place in self._bad if stage is None or place[0] == stage)
         kinds: dict[str, int] = {}
-        kept: list[Failure] = []
         for place in places:
             for kind, count in self._bad[place].kinds.items():
                 kinds[kind] = kinds.get(kind, 0) + count
-            kept += self._bad[place].kept
-        if self._policy.mode == "skip":
-            kept = list({failure.kind: failure for failure in reversed(kept)}.values())[::-1]
+        kept = [failure for position, failure in self._kept.in_order() if stage is None or position[0] == stage]
         sums = {name: sum(getattr(self._bad[place], name) for place in places) for name in _COUNTS}
-        return BadRecords(**sums, kinds=kinds, kept=tuple(map(with_source_lines, kept[:KEPT])))
-
-    def _prune(self) -> None:
-        """Drop what cannot be among the first records any more, whatever tasks are still to come."""
-        left = KEPT
-        for place in sorted(self._bad):
-            bad = self._bad[place]
-            self._bad[place] = replace(bad, kept=bad.kept[:left])
-            left -= len(self._bad[place].kept)
-        self._n_kept = KEPT - left
+        return BadRecords(**sums, kinds=kinds, kept=tuple(with_source_lines(one) for one in kept if one.kind in kinds))
 
     def _too_many(self, bad: BadRecords, when: str) -> BadRecordsError:
         limit = self._policy.limit
@@ -111,3 +106,46 @@ class Ledger:
             failure=first,
             hint='mend the function or the input, or say error_limit="5%" or error_limit="none" to allow more',
         )
+
+
+class _Kept:
+    """The first records, if they are to be kept, and the first of each kind, whatever order tasks report in."""
+
+    def __init__(self, *, keeps_all: bool) -> None:
+        self._keeps_all = keeps_all
+        self._first: list[tuple[_Position, Failure]] = []
+        self._last: _Position | None = None
+        self._by_kind: dict[str, tuple[_Position, Failure]] = {}
+
+    def add(self, place: tuple[int, int], failures: Sequence[Failure]) -> None:
+        """What a task has kept, in its order."""
+        for number, failure in enumerate(failures):
+            position = (*place, -1 if failure.offset is None else failure.offset, number)
+            known = self._by_kind.get(failure.kind)
+            if known is None or position <= known[0]:
+                self._by_kind[failure.kind] = (position, failure)
+            if self._keeps_all and (self._last is None or position < self._last):
+                self._first.append((position, failure))
+        # Sorting only when twice as many came as stay keeps the cost of each in bounds, however many tasks there are.
+        if len(self._first) > 2 * KEPT:
+            self._first = _lowest(self._first)
+            self._last = self._first[-1][0]
+        if len(self._by_kind) > 2 * KEPT:
+            self._by_kind = {one[1].kind: one for one in _lowest(list(self._by_kind.values()))}
+
+    def forget(self, place: tuple[int, int]) -> None:
+        """A task has run again, and tells anew."""
+        self._first = [one for one in self._first if one[0][:2] != place]
+        self._last = None
+
+    def in_order(self) -> list[tuple[_Position, Failure]]:
+        """All that is kept, in input order."""
+        return sorted(dict([*_lowest(self._first), *_lowest(list(self._by_kind.values()))]).items(), key=_position)
+
+
+def _lowest(found: list[tuple[_Position, Failure]]) -> list[tuple[_Position, Failure]]:
+    return sorted(found, key=_position)[:KEPT]
+
+
+def _position(found: tuple[_Position, Failure]) -> _Position:
+    return found[0]

@@ -30,8 +30,8 @@ _SCHEMA = pa.schema(
 class Errors:
     """Records that were set aside, in input order: a table of them, and how many there were of each kind.
 
-    With ``on_error="collect"`` the first 1,000 are kept, with ``"skip"`` one of each kind; all are counted. Exceptions
-    of one type from one line of one function are a kind.
+    With ``on_error="collect"`` the first 1,000 and one of each other kind are kept, with ``"skip"`` one of each kind;
+    all are counted. Exceptions of one type from one line of one function are a kind.
 
     Attributes
     ----------

@@ -27,9 +27,9 @@ def test_csv_rows_that_cannot_be_parsed_are_set_aside_alone(run, csv, chunk_size
     result = run(job, source, on_error="collect", chunk_size=chunk_size)
     assert dict(result) == {0: 32, 1: 33, 2: 31}
     rows = list(result.errors)
-    assert sorted((row["location"], row["function"], row["record"]) for row in rows) == [
-        ("row 1", "reader", "0,1,2"), ("row 100", "reader", "99"), ("row 42", "reader", "41,many"),
-        ("row 51", "mapper", "{'id': 50, 'rest': 2}"),
+    assert [(row["location"], row["function"], row["record"]) for row in rows] == [
+        ("row 1", "reader", "0,1,2"), ("row 42", "reader", "41,many"), ("row 51", "mapper", "{'id': 50, 'rest': 2}"),
+        ("row 100", "reader", "99"),
     ]  # fmt: skip
     said = {row["location"]: row["exception"] for row in rows}
     assert said["row 1"] == "SourceReadError: the row has 3 fields, the schema has 2"
@@ -64,6 +64,16 @@ def test_json_lines_that_cannot_be_parsed_are_set_aside_alone(run, tmp_path, chu
     assert dict(result) == {"all": sum(range(30)) - 24}
     assert [(row["location"], row["record"]) for row in result.errors] == [("line 9", lines[4]), ("line 41", lines[20])]
     assert "the line is not JSON: Expecting property name" in next(iter(result.errors))["exception"]
+
+
+@pytest.mark.parametrize("chunk_size", [37, 10_000])
+def test_of_more_than_are_kept_it_is_the_first_of_the_input(inline, tmp_path, monkeypatch, chunk_size):
+    for module in ("ledger", "tasks.setting_aside"):
+        monkeypatch.setattr(f"mrkernel.engine.{module}.KEPT", 5)
+    path = tmp_path / "events.jsonl"
+    path.write_text("".join("{broken\n" if n % 2 else f'{{"n": {n}}}\n' for n in range(100)))
+    errors = inline(mr.Job(lambda row: 1 // 0, len), path, on_error="collect", chunk_size=chunk_size).errors
+    assert [row["location"] for row in errors] == [f"line {n}" for n in range(1, 6)]
 
 
 def test_json_batches_set_lines_aside_that_do_not_fit_the_columns(inline, tmp_path):

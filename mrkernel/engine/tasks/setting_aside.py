@@ -10,7 +10,8 @@ from mrkernel.events import BadRecords, Failure
 
 __all__ = ["KEPT", "ErrorLimitReached", "ErrorPolicy", "SettingAside"]
 
-# Records that a job keeps whole. Each task keeps so many, since nobody knows before the end which are the first.
+# Records that a job keeps whole, beside one of each kind. Each task keeps so many, since nobody knows before the end
+# which are the first.
 KEPT = 1000
 _MOST_KINDS = 200
 _OTHERS = "others"
@@ -68,6 +69,7 @@ class SettingAside:
         self._total = 0
         self._kinds: dict[str, int] = {}
         self._kept: list[Failure] = []
+        self._n_kept: dict[str, int] = {}
         self.n_seen = 0
 
     def take(self, error: Exception) -> None:
@@ -83,12 +85,16 @@ class SettingAside:
         if isinstance(error, MemoryError):
             raise error
         self._total += 1
-        kind = f"{self._at.function} {type(error).__name__} {failing_place(error)}"
+        at = self._at
+        kind = f"{at.function} {type(error).__name__} {failing_place(error)}"
         if kind not in self._kinds and len(self._kinds) >= _MOST_KINDS:
             kind = _OTHERS
         is_new = kind not in self._kinds
         self._kinds[kind] = self._kinds.get(kind, 0) + 1
-        if is_new or (self._policy.mode == "collect" and len(self._kept) < KEPT):
+        # A reader comes to the end of its block before the mapper begins it: each keeps the first that it meets.
+        n_kept = self._n_kept.get(at.function, 0)
+        if is_new or (self._policy.mode == "collect" and n_kept < KEPT):
+            self._n_kept[at.function] = n_kept + 1
             self._kept.append(self._described(error, kind))
         if isinstance(self._policy.limit, int) and self._total > self._policy.limit:
             raise ErrorLimitReached
