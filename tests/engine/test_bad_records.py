@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 import mrkernel as mr
+from mrkernel.agg import Reduction
 from mrkernel.errors import BadRecordsError, OptionError, TaskFailedError
 from tests.engine.marks import die_once
 
@@ -238,15 +239,19 @@ def test_key_whose_reducer_raises_goes_alone(run, options):
     assert result.errors.summary() == "1 of 5 keys was set aside"
 
 
-def test_reducer_generator_that_raises_gives_none_of_its_pairs(inline):
+@pytest.mark.parametrize(("pair", "said"), [
+    (lambda: "no pair", "the reducer gave 'no pair'"), (lambda: ([], 1), "the key [] is a list"),
+    (lambda: (1, threading.Lock()), "cannot pickle"),
+])  # fmt: skip
+def test_reducer_that_gives_what_cannot_be_used_gives_none_of_its_pairs(inline, pair, said):
     def reducer(key, values):
         yield key, 1
         if key == 2:
-            yield "no pair"
+            yield pair()
 
     result = inline(mr.Job(by_rest, reducer), range(20), on_error="skip")
     assert result.keys() == [0, 1, 3, 4]
-    assert "the reducer gave 'no pair'" in next(iter(result.errors))["exception"]
+    assert said in next(iter(result.errors))["exception"]
 
 
 @pytest.mark.parametrize("options", [{}, {"chunk_size": 1}, {"combine": False}, {"reducers": 2}])
@@ -271,6 +276,23 @@ def test_sort_key_that_raises_sets_its_key_aside(inline):
     result = inline(job, range(20), on_error="collect")
     assert dict(result) == {0: 15, 1: 16, 3: 18, 4: 19}
     assert [row["key"] for row in result.errors] == ["2"]
+
+
+def test_a_few_bad_keys_among_many_cost_a_few_keys(inline, monkeypatch):
+    n_rows, finish, bad = [], Reduction.finish, {17, 3_000, 14_999}
+
+    def counting(self, tables):
+        n_rows.append(sum(table.num_rows for table in tables))
+        return finish(self, tables)
+
+    monkeypatch.setattr(Reduction, "finish", counting)
+    job = mr.Job(lambda n: (n % 15_000, Decimal(1) if n in bad else 0.5), sum)
+    result = inline(job, range(30_000), on_error="collect", combine=False)
+    assert [row["key"] for row in result.errors] == ["17", "3000", "14999"]
+    assert (len(result), result[16], result[18]) == (14_997, 1.0, 1.0)
+    # All that there are thrice: at once, in pieces, and those that are good.
+    assert sum(n_rows) <= 3 * 30_000 + len(bad) * 4 * 1024
+    assert len(n_rows) < 100
 
 
 @pytest.mark.parametrize("chunk_size", [50, 10_000])

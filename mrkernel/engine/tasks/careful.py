@@ -21,7 +21,7 @@ from mrkernel.grouping import check_keys, encode_keys
 from mrkernel.job import Job
 from mrkernel.taskcontext import TaskContext
 
-__all__ = ["PairCheck", "careful_pairs", "careful_tables", "row_of"]
+__all__ = ["PairCheck", "careful_pairs", "careful_tables", "is_plain", "row_of"]
 
 _RECORDS = 2048
 _PAIRS = 1 << 14
@@ -142,12 +142,12 @@ class PairCheck:
         values = [value for _, value in pairs]
         if not set(map(type, keys)) <= _SCALARS:
             check_keys(keys)
-            if not all(map(_is_plain, keys)):
+            if not all(map(is_plain, keys)):
                 encode_keys(keys)
         if not self._fits_all(values):
             for value in values:
                 self._fits(value)
-            if not all(map(_is_plain, values)):
+            if not all(map(is_plain, values)):
                 encode_column(values)
 
     def one(self, pair: Any) -> None:
@@ -156,7 +156,7 @@ class PairCheck:
             raise not_a_pair("mapper", pair)
         encode_keys([pair[0]])
         self._fits(pair[1])
-        if not _is_plain(pair[1]):
+        if not is_plain(pair[1]):
             encode_column([pair[1]])
 
     def table(self, table: pa.Table, key: str | tuple[str, ...] | None) -> None:
@@ -185,7 +185,7 @@ class PairCheck:
             self._check_value(value)
 
 
-def _is_plain(value: Any) -> bool:
+def is_plain(value: Any) -> bool:
     """Whether a value is surely one that columns or pickle take: scalars, and shallow containers of them."""
     kind = type(value)
     if kind in _SCALARS:

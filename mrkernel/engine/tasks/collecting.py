@@ -16,7 +16,7 @@ from mrkernel.agg.totals import Count, Sum
 from mrkernel.batches import encode_column, encode_plain, make_table
 from mrkernel.engine.shuffle import Run, SmallRuns, write_run
 from mrkernel.engine.tasks.calling import encode_pairs, pair_table
-from mrkernel.engine.tasks.combining import combiner_of, raw_table, whole
+from mrkernel.engine.tasks.combining import combiner_of, raw_table, same_form, whole
 from mrkernel.engine.tasks.key_sketch import KeySketch
 from mrkernel.engine.tasks.tallying import KeyTally
 from mrkernel.errors import ValueTypeError
@@ -355,7 +355,7 @@ class RunCollector:
                 self._tables, self._bytes = [table], table.nbytes
 
     def _write(self) -> None:
-        for table in _same_form(self._tables):
+        for table in same_form(self._tables):
             if self._step.sort == "key":
                 self.runs.append(self._sorted_run(table))
             else:
@@ -383,16 +383,3 @@ def _is_raised_here(error: BaseException) -> bool:
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     return trace is not None and trace.tb_frame.f_code.co_filename == __file__
-
-
-def _same_form(tables: list[pa.Table]) -> list[pa.Table]:
-    """The tables joined where neighbours have one schema, so that each run has one."""
-    joined: list[list[pa.Table]] = []
-    for table in tables:
-        if table.num_rows == 0:
-            continue
-        if joined and joined[-1][0].schema.equals(table.schema, check_metadata=True):
-            joined[-1].append(table)
-        else:
-            joined.append([table])
-    return [pa.concat_tables(group) for group in joined]

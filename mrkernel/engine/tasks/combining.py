@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -14,7 +14,7 @@ from mrkernel.engine.tasks.calling import encode_pairs, pair_table, reduced_pair
 from mrkernel.grouping import encode_keys, group
 from mrkernel.job import Job
 
-__all__ = ["combiner_of", "raw_table", "whole"]
+__all__ = ["combiner_of", "raw_table", "same_form", "whole"]
 
 
 def combiner_of(step: Job) -> Callable[[list[pa.Table]], pa.Table] | None:
@@ -71,3 +71,16 @@ def raw_table(tables: list[pa.Table]) -> pa.Table:
             concat_columns(pieces, name) if pieces else whole((tables[0].column(index), tables[0].schema.field(index)))
         )
     return make_table(columns)
+
+
+def same_form(tables: Sequence[pa.Table]) -> list[pa.Table]:
+    """The tables joined where neighbours have one schema, so that each run has one."""
+    joined: list[list[pa.Table]] = []
+    for table in tables:
+        if table.num_rows == 0:
+            continue
+        if joined and joined[-1][0].schema.equals(table.schema, check_metadata=True):
+            joined[-1].append(table)
+        else:
+            joined.append([table])
+    return [pa.concat_tables(group) for group in joined]
