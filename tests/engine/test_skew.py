@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pytest
 
 import mrkernel as mr
+from mrkernel.engine.tasks.key_sketch import KeySketch
 
 
 @pytest.fixture(scope="module")
@@ -108,8 +109,6 @@ def test_map_only_job_has_no_skew(inline):
 
 
 def test_sketch_stays_small_however_many_keys_there_are():
-    from mrkernel.engine.tasks.key_sketch import KeySketch
-
     sketch = KeySketch()
     for block in range(200):
         sketch.add_keys([*range(block * 2000, block * 2000 + 2000), *["heavy"] * 500])
@@ -117,3 +116,18 @@ def test_sketch_stays_small_however_many_keys_there_are():
     assert len(sketch._counts) <= 4000
     assert report.heavy["'heavy'"] == pytest.approx(100_000, rel=0.05)
     assert len(report.heavy) <= 100
+
+
+@pytest.mark.parametrize("way", ["keys", "tables", "spots"])
+@pytest.mark.parametrize("n_each", [2, 4, 8])
+def test_a_key_that_comes_at_regular_places_is_seen(way, n_each):
+    keys = [f"k{n}" if n % n_each else "heavy" for n in range(1 << 16)]
+    sketch = KeySketch()
+    if way == "keys":
+        sketch.add_keys(keys)
+    for start in range(0, len(keys), 1 << 13):
+        if way == "tables":
+            sketch.add_column(pa.table({"key": keys[start : start + (1 << 13)]}))
+        elif way == "spots":
+            sketch.spot([(key, 3) for key in keys[start + 1 : start + 513]], start)
+    assert sketch.report(len(keys)).heavy["'heavy'"] == pytest.approx(len(keys) / n_each, rel=0.1)
