@@ -355,9 +355,10 @@ class Driver:
                 self._again(maps.calls[task], maps, "shuffle file lost")
 
     def _on_map_again(self, report: TaskReport, stage: Stage, maps: Stage) -> None:
-        if report.stage != maps.name:
+        if report.stage != maps.name or report.task in maps.reports:
             return
         maps.reports[report.task] = report
+        self._emit(task_finished(self._job_id, report, maps, scratch=self._scratch))
         if len(maps.reports) < len(maps.calls):
             return
         runs = tuple(in_order(maps))

@@ -261,6 +261,9 @@ def test_deleted_shuffle_files_run_exactly_their_map_tasks_again(run, roots, red
         ("map", task, 2, "shuffle file lost") for task in (2, 6)
     ]
     assert {task for stage, task, *_ in log.retried() if stage == "reduce"} == set(range(reducers))
+    again = [(task, attempt) for task, attempt in log.finished("map") if attempt > 1]
+    assert again == [(2, 2), (6, 2)]
+    assert [(stage.done, stage.total) for stage in result.report.stages] == [(N_SPLITS, N_SPLITS), (reducers, reducers)]
 
 
 def test_small_runs_share_files_and_those_of_a_lost_one_run_again(run, roots):
