@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import datetime as dt
 import pickle
+import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from itertools import chain
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -24,6 +27,8 @@ from mrkernel.errors import ValueTypeError
 __all__ = [
     "KIND",
     "Column",
+    "as_arrow",
+    "as_numpy",
     "concat_columns",
     "decode_column",
     "encode_column",
@@ -43,6 +48,8 @@ _PLAIN = {
     str: pa.large_string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_(), bytes: pa.large_binary(),
     dt.date: pa.date32(), dt.timedelta: pa.duration("us"),
 }  # fmt: skip
+# Longer columns are worth pandas, which pyarrow imports for its own, quicker way.
+_FEW = 1 << 16
 _LIST_ITEMS = {str, int, float, bool, bytes}
 # What Arrow or the codec raises when a value does not fit the type that its Python class suggests.
 _MISFITS = (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeEncodeError, ValueError)
@@ -56,6 +63,21 @@ def kind_of(field: pa.Field) -> str:
 
 def _field(name: str, kind: pa.DataType, tag: str = "") -> pa.Field:
     return pa.field(name, kind, metadata={KIND: tag} if tag else None)
+
+
+def as_arrow(numbers: np.ndarray) -> pa.Array:
+    """Numbers as an Arrow array, not copied.
+
+    Like :func:`as_numpy` it leaves pandas alone, which pyarrow's own ways import at their first use: a third of the
+    first small job's time.
+    """
+    return pa.Array.from_buffers(pa.from_numpy_dtype(numbers.dtype), len(numbers), [None, pa.py_buffer(numbers)])
+
+
+def as_numpy(array: pa.Array) -> np.ndarray:
+    """The numbers of an array without nulls, not copied and not to be changed."""
+    kind = np.dtype(array.type.to_pandas_dtype())
+    return np.frombuffer(array.buffers()[1], kind, len(array), array.offset * kind.itemsize)
 
 
 def _dumps(value: Any) -> bytes:
@@ -108,21 +130,35 @@ def encode_plain(values: list[Any], kind: type, name: str = "") -> Column:
     DataType(large_string)
     """
     try:
-        return pa.array(values, _PLAIN[kind]), _field(name, _PLAIN[kind])
+        return _plain_array(values, kind), _field(name, _PLAIN[kind])
     except _MISFITS:
         return object_column(values, name)
 
 
-def _unboxed(value: Any) -> Any:
-    import numpy as np
+def _plain_array(values: list[Any], kind: type) -> pa.Array:
+    if kind in (str, int) and len(values) < _FEW and "pandas" not in sys.modules:
+        # None has neither text nor a number; pyarrow knows what to do with it.
+        with suppress(TypeError):
+            return _text_array(values) if kind is str else as_arrow(np.array(values, np.int64))
+    return pa.array(values, _PLAIN[kind])
 
+
+def _text_array(values: list[str]) -> pa.Array:
+    text = "".join(values)
+    lengths = map(len, values if text.isascii() else [value.encode() for value in values])
+    ends = np.cumsum(np.fromiter(lengths, np.int64, len(values)))
+    offsets = pa.py_buffer(np.concatenate([np.zeros(1, np.int64), ends]))
+    return pa.Array.from_buffers(_PLAIN[str], len(values), [None, offsets, pa.py_buffer(text.encode())])
+
+
+def _unboxed(value: Any) -> Any:
     plain = isinstance(value, np.generic) and not isinstance(value, (np.datetime64, np.timedelta64, np.void))
     return value.item() if plain else value
 
 
 def _encode_one_kind(values: list[Any], kind: type, name: str) -> Column | None:
     if kind in _PLAIN:
-        return pa.array(values, _PLAIN[kind]), _field(name, _PLAIN[kind])
+        return _plain_array(values, kind), _field(name, _PLAIN[kind])
     if kind is tuple:
         return _encode_tuples(values, name)
     if kind is dict:
@@ -232,7 +268,7 @@ def decode_column(array: pa.Array | pa.ChunkedArray, field: pa.Field) -> list[An
         )
     if array.null_count == 0 and (pa.types.is_integer(array.type) or pa.types.is_floating(array.type)):
         # NumPy makes Python numbers about twice as fast as Arrow's scalars do.
-        return list(array.to_numpy(zero_copy_only=False).tolist())
+        return list(as_numpy(array).tolist())
     if pa.types.is_timestamp(array.type) and array.type.tz == "UTC":
         # As an offset, since Arrow would make it ZoneInfo("UTC"), which is equal but no longer the same kind of zone.
         array = array.cast(pa.timestamp(array.type.unit, "+00:00"))

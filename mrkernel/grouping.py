@@ -19,7 +19,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mrkernel.batches import Column, concat_columns, decode_column, encode_column, kind_of, object_column
+from mrkernel.batches import (
+    Column,
+    as_arrow,
+    as_numpy,
+    concat_columns,
+    decode_column,
+    encode_column,
+    kind_of,
+    object_column,
+)
 from mrkernel.errors import KeyTypeError
 from mrkernel.ordering import sort_codes, sort_order
 
@@ -167,9 +176,9 @@ def group(column: Column, *, ordered: bool = True) -> Groups:
         return _group_objects(decode_column(array, field), field.name)
     if not ordered and not pa.types.is_nested(array.type) and not pa.types.is_null(array.type):
         encoded = _without_minus_zero(array).dictionary_encode(null_encoding="encode")
-        return Groups(encoded.indices.to_numpy(), (encoded.dictionary, field))
+        return Groups(as_numpy(encoded.indices), (encoded.dictionary, field))
     codes, first = _codes(array)
-    return Groups(codes, (array.take(pa.array(first)), field))
+    return Groups(codes, (array.take(as_arrow(first)), field))
 
 
 def _without_minus_zero(array: pa.Array) -> pa.Array:
@@ -188,7 +197,7 @@ def _codes(array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     rank_to_code = sort_order(encoded.dictionary)
     codes_to_rank = np.empty(len(rank_to_code), np.int64)
     codes_to_rank[rank_to_code] = np.arange(len(rank_to_code))
-    codes = codes_to_rank[encoded.indices.to_numpy()]
+    codes = codes_to_rank[as_numpy(encoded.indices)]
     return codes, _first_rows(codes, len(rank_to_code))
 
 

@@ -37,7 +37,9 @@ def sort_codes(codes: np.ndarray, n_groups: int) -> np.ndarray:
 
 
 def _arrow_order(array: pa.Array) -> np.ndarray:
-    return np.asarray(pc.array_sort_indices(array, null_placement="at_start")).astype(np.int64)
+    # pyarrow's own way to NumPy imports pandas, a third of the first small job's time.
+    rows = pc.array_sort_indices(array, null_placement="at_start")
+    return np.frombuffer(rows.buffers()[1], np.uint64, len(rows)).astype(np.int64)
 
 
 def _text_order(array: pa.Array) -> np.ndarray:

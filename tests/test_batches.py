@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
 import uuid
 from decimal import Decimal
 from fractions import Fraction
@@ -72,6 +73,19 @@ def test_values_that_arrow_cannot_type_come_back_as_they_were(values):
     found = decode_column(*column)
     assert told(found) == told(values)
     assert list(map(type, found)) == list(map(type, values))
+
+
+@pytest.mark.parametrize("values", [
+    ["a", "", "\0b"], ["ü", "", "日本", "😀"], ["a", None], ["\ud800", "a"], [""],
+    [2**63 - 1, -(2**63)], [2**63], [1, None],
+], ids=ascii)  # fmt: skip
+def test_columns_made_before_pandas_was_imported_are_like_those_made_after(values, monkeypatch):
+    known = encode_column(values)
+    monkeypatch.delitem(sys.modules, "pandas", raising=False)
+    array, field = encode_column(values)
+    array.validate(full=True)
+    assert (array, field) == known
+    assert told(decode_column(array, field)) == told(values)
 
 
 def test_tuples_of_one_length_are_structs():

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from mrkernel.agg.base import Aggregate, State, scatter_sum
 from mrkernel.agg.exact import SCALE_BITS, Total, limb_sums, merge_limbs, totals
-from mrkernel.batches import Column
+from mrkernel.batches import Column, as_arrow, as_numpy
 from mrkernel.errors import OptionError, ValueTypeError
 
 __all__ = ["Count", "Mean", "Std", "Sum", "Var"]
@@ -31,10 +31,10 @@ class Count(Aggregate):
     is_by_field: ClassVar[bool] = False
 
     def from_values(self, values: Column, codes: np.ndarray, n_groups: int) -> State | None:
-        return {"n": pa.array(np.bincount(codes, minlength=n_groups).astype(np.int64))}
+        return {"n": as_arrow(np.bincount(codes, minlength=n_groups).astype(np.int64))}
 
     def merge(self, state: State, codes: np.ndarray, n_groups: int) -> State | None:
-        return {"n": pa.array(scatter_sum(state["n"].to_numpy(), codes, n_groups))}
+        return {"n": as_arrow(scatter_sum(as_numpy(state["n"]), codes, n_groups))}
 
     def finish(self, state: State) -> Column:
         return state["n"], pa.field("", pa.int64())
@@ -78,25 +78,25 @@ class Sum(Aggregate):
             return None
         if numbers.dtype == np.float64:
             return limb_sums(numbers, codes, n_groups, "f")
-        return None if _may_overflow(numbers) else {"i": pa.array(scatter_sum(numbers, codes, n_groups))}
+        return None if _may_overflow(numbers) else {"i": as_arrow(scatter_sum(numbers, codes, n_groups))}
 
     def merge(self, state: State, codes: np.ndarray, n_groups: int) -> State | None:
         if "i" not in state:
             merged = merge_limbs(state, codes, n_groups, "f")
         else:
-            numbers = state["i"].to_numpy()
+            numbers = as_numpy(state["i"])
             if _may_overflow(numbers):
                 return None
-            merged = {"i": pa.array(scatter_sum(numbers, codes, n_groups))}
+            merged = {"i": as_arrow(scatter_sum(numbers, codes, n_groups))}
         if "e" in state:
-            merged["e"] = pa.array(scatter_sum(state["e"].to_numpy(), codes, n_groups))
+            merged["e"] = as_arrow(scatter_sum(as_numpy(state["e"]), codes, n_groups))
         return merged
 
     def fill(self, column: str, n_rows: int) -> pa.Array | None:
-        return pa.array(np.ones(n_rows, np.int64)) if column == "e" else _limb_fill(column, n_rows)
+        return as_arrow(np.ones(n_rows, np.int64)) if column == "e" else _limb_fill(column, n_rows)
 
     def finish(self, state: State) -> Column:
-        valid = state["e"].to_numpy().tolist() if "e" in state else None
+        valid = as_numpy(state["e"]).tolist() if "e" in state else None
         if "i" in state:
             array = state["i"]
             if valid is not None:
@@ -139,14 +139,12 @@ class Mean(Sum):
 
     def merge(self, state: State, codes: np.ndarray, n_groups: int) -> State | None:
         merged = Sum.merge(self, {k: v for k, v in state.items() if k != "n"}, codes, n_groups)
-        return (
-            None if merged is None else {**merged, "n": pa.array(scatter_sum(state["n"].to_numpy(), codes, n_groups))}
-        )
+        return None if merged is None else {**merged, "n": as_arrow(scatter_sum(as_numpy(state["n"]), codes, n_groups))}
 
     def finish(self, state: State) -> Column:
-        counts = state["n"].to_numpy()
+        counts = as_numpy(state["n"])
         if "i" in state:
-            exact: list[int] = state["i"].to_numpy().tolist()
+            exact: list[int] = as_numpy(state["i"]).tolist()
             means = [total / count if count else None for total, count in zip(exact, counts.tolist(), strict=True)]
         else:
             sums, power, nonfinite = totals({k: v for k, v in state.items() if k != "n"}, "f")
@@ -197,7 +195,7 @@ class Var(Aggregate):
         return {**limb_sums(floats, kept, n_groups, "f"), **squares, "n": _count_valid(values[0], codes, n_groups)}
 
     def merge(self, state: State, codes: np.ndarray, n_groups: int) -> State | None:
-        counts = pa.array(scatter_sum(state["n"].to_numpy(), codes, n_groups))
+        counts = as_arrow(scatter_sum(as_numpy(state["n"]), codes, n_groups))
         return {**merge_limbs(state, codes, n_groups, "f"), **merge_limbs(state, codes, n_groups, "q"), "n": counts}
 
     def fill(self, column: str, n_rows: int) -> pa.Array | None:
@@ -207,7 +205,7 @@ class Var(Aggregate):
         sums, power, _ = totals(state, "f")
         squares, square_power, _ = totals(state, "q")
         scale, square_scale = _power_of_two(power), _power_of_two(square_power)
-        counts = state["n"].to_numpy().tolist()
+        counts = as_numpy(state["n"]).tolist()
         values = [self._variance(n, total * scale, square * square_scale)
                   for n, total, square in zip(counts, sums, squares, strict=True)]  # fmt: skip
         return pa.array(values, pa.float64()), pa.field("", pa.float64())
@@ -276,9 +274,9 @@ def _without_nulls(array: pa.Array, codes: np.ndarray) -> tuple[np.ndarray | Non
     if pa.types.is_null(kind):
         return np.zeros(0, np.int64), codes
     if pa.types.is_floating(kind):
-        return array.cast(pa.float64()).to_numpy(), codes
+        return as_numpy(array.cast(pa.float64())), codes
     if pa.types.is_boolean(kind) or (pa.types.is_integer(kind) and not pa.types.is_uint64(kind)):
-        return array.cast(pa.int64()).to_numpy(zero_copy_only=False), codes
+        return as_numpy(array.cast(pa.int64())), codes
     return None, codes
 
 
@@ -291,12 +289,12 @@ def _may_overflow(numbers: np.ndarray) -> bool:
 def _count_valid(array: pa.Array, codes: np.ndarray, n_groups: int) -> pa.Array:
     if array.null_count:
         codes = codes[pc.is_valid(array).to_numpy(zero_copy_only=False)]
-    return pa.array(np.bincount(codes, minlength=n_groups).astype(np.int64))
+    return as_arrow(np.bincount(codes, minlength=n_groups).astype(np.int64))
 
 
 def _limb_fill(column: str, n_rows: int) -> pa.Array | None:
     if column[:1] in {"f", "q"}:
-        return pa.array(np.zeros(n_rows, np.float64 if column.endswith("x") else np.int64))
+        return as_arrow(np.zeros(n_rows, np.float64 if column.endswith("x") else np.int64))
     return None
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import ipc
 
-from mrkernel.batches import Column, decode_column, kind_of
+from mrkernel.batches import Column, decode_column, encode_plain, kind_of
 from mrkernel.errors import MrkernelError
 from mrkernel.io.write_text import to_json
 from mrkernel.render import value_text
@@ -106,7 +106,7 @@ def _drawn(pieces: list[Column], limit: int) -> tuple[pa.Array, list[tuple[int, 
         drawn, long = _texts(piece, limit)
         lengths += [(len(texts) + row, length) for row, length in long]
         texts += drawn
-    return pa.array(texts, pa.string()), lengths
+    return encode_plain(texts, str)[0].cast(pa.string()), lengths
 
 
 def _is_sent_as_it_is(field: pa.Field) -> bool:

@@ -27,8 +27,8 @@ UNPICKLES = {
     "testing/sinks.py", "testing/sources.py",
 }  # fmt: skip
 HEAVY = {
-    "IPython", "anywidget", "dask", "distributed", "fsspec", "ipywidgets", "matplotlib", "pandas", "polars",
-    "pyarrow.dataset",
+    "IPython", "anywidget", "bokeh", "dask", "distributed", "duckdb", "fsspec", "ipywidgets", "matplotlib", "pandas",
+    "polars", "pyarrow.dataset",
 }  # fmt: skip
 
 each_module = pytest.mark.parametrize("module", MODULES, ids=lambda file: str(file.relative_to(PACKAGE)))
@@ -131,6 +131,19 @@ def test_nothing_is_left_to_do(module: Path) -> None:
 def test_import_is_light() -> None:
     """`import mrkernel` loads pyarrow and nothing heavier, so that a notebook's first cell is quick."""
     code = "import json, sys, mrkernel; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert HEAVY & set(json.loads(done.stdout)) == set()
+
+
+def test_a_first_word_count_is_light() -> None:
+    """Neither planning, running nor showing a plain job loads what it does not use; pandas alone takes 0.3 s."""
+    code = """if True:
+        import json, sys, mrkernel as mr
+        job = mr.Job(lambda line: [(word, 1) for word in line.split()], sum)
+        for source in (["to be", "or not to be"], "README.md"):
+            result = mr.run(job, source, executor="inline", progress=False)
+            assert result["to"] and dict(result) and repr(result) and result._repr_html_() and result.paging.page(0, 9)
+        print(json.dumps(sorted(sys.modules)))"""
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert HEAVY & set(json.loads(done.stdout)) == set()
 

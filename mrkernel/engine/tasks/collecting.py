@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from mrkernel.agg import Aggregate
 from mrkernel.agg.totals import Count, Sum
-from mrkernel.batches import encode_column, encode_plain, make_table
+from mrkernel.batches import as_numpy, encode_column, encode_plain, make_table
 from mrkernel.engine.shuffle import Run, SmallRuns, write_run
 from mrkernel.engine.tasks.calling import encode_pairs, pair_table
 from mrkernel.engine.tasks.combining import combiner_of, raw_table, same_form, whole
@@ -268,7 +268,7 @@ class RunCollector:
         n_rows = self._tally.n_rows
         if n_rows and self._counter is not None:
             table = self._tally.counts(self._count_column)
-            self.sketch.add_counts(table.column(0), table.column(1).to_numpy(), n_rows)
+            self.sketch.add_counts(table.column(0), as_numpy(table.column(1).chunk(0)), n_rows)
             self._take(table)
         elif n_rows:
             table = self._tally.pairs()
@@ -286,7 +286,7 @@ class RunCollector:
         array, field = encode_column(sums)
         if pa.types.is_int64(array.type):
             if counts_pairs:
-                self.sketch.add_counts(keys, array.to_numpy(), n_counted)
+                self.sketch.add_counts(keys, as_numpy(array), n_counted)
             self._take(make_table([key, (array, field.with_name(self._count_column))]))
         else:
             assert self._reduction is not None
