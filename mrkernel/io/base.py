@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -212,3 +212,11 @@ class Sink(ABC):
     @abstractmethod
     def abort(self) -> None:
         """Remove every temporary name this sink has written; the target stays as it was."""
+
+    def stoppable(self, check: Callable[[], None]) -> Sink:
+        """A sink like this one that calls ``check`` now and then in its commit, before anything can be seen of it.
+
+        What ``check`` raises is to leave the commit; :meth:`abort` follows. Sinks whose commit does not take long
+        return themselves.
+        """
+        return self

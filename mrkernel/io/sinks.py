@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import shutil
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 from urllib.parse import quote
 
 import pyarrow as pa
@@ -70,6 +71,7 @@ class FileSink(Sink):
         if writer.is_single and not single_file:
             raise OptionError("one JSON object is a single file", hint='write format="jsonl" to a folder')
         self.writer = writer
+        self._check_stopped: Callable[[], None] = _go_on
         self.is_single = bool(single_file)
         self.place: Target
         if is_url(target):
@@ -135,6 +137,12 @@ class FileSink(Sink):
                          for path, folder, n in part.extra["files"]]  # fmt: skip
             return self.place.publish(files, self.writer.suffix)
 
+    def stoppable(self, check: Callable[[], None]) -> FileSink:
+        """Joining parts to one large file may take long; to rename what is written does not."""
+        other = copy.copy(self)
+        other._check_stopped = check  # noqa: SLF001  # another of this very class
+        return other
+
     def abort(self) -> None:
         """Remove every temporary name this sink has written, in any process."""
         with self._wording("clean up"):
@@ -144,9 +152,15 @@ class FileSink(Sink):
         fragments = [path for part in parts for path, _, _ in part.extra["files"]]
         path = self.place.temporary(0, self.writer.suffix)
         with closing(self.place.create(path)) as file:
-            self.writer.merge(file, schema, _opened(self.place, fragments))
+            self.writer.merge(file, schema, self._opened(fragments))
             self.place.sync(file)
+        self._check_stopped()
         return path
+
+    def _opened(self, paths: Sequence[str]) -> Iterator[BinaryIO]:
+        for path in paths:
+            with closing(self.place.open(path)) as file:
+                yield cast("BinaryIO", _Watched(file, self._check_stopped))
 
     def _by_folder(self, batch: pa.RecordBatch) -> Iterator[tuple[str, pa.RecordBatch]]:
         if not self.partition_by:
@@ -267,7 +281,19 @@ def partition_value(value: Any, column: str) -> str:
     return name
 
 
-def _opened(place: Target, paths: Sequence[str]) -> Iterator[BinaryIO]:
-    for path in paths:
-        with closing(place.open(path)) as file:
-            yield file
+class _Watched:
+    """A file that looks whether to go on before each read, whatever format reads it."""
+
+    def __init__(self, file: BinaryIO, check: Callable[[], None]) -> None:
+        self._file, self._check = file, check
+
+    def read(self, size: int = -1) -> bytes:
+        self._check()
+        return self._file.read(size)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+def _go_on() -> None:
+    """Nobody stops this."""

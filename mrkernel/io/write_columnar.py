@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, BinaryIO, ClassVar
 
 import pyarrow as pa
@@ -30,14 +32,20 @@ class _ColumnarWriter(FormatWriter):
     def merge(self, file: BinaryIO, schema: pa.Schema, fragments: Iterable[BinaryIO]) -> None:
         """Copy the batches of all fragments."""
         out = self.open(file, schema, is_whole=True)
-        for fragment in fragments:
-            for batch in self.batches(fragment):
-                out.write(batch.cast(schema) if not batch.schema.equals(schema) else batch)
+        try:
+            for fragment in fragments:
+                for batch in self.batches(fragment):
+                    out.write(batch.cast(schema) if not batch.schema.equals(schema) else batch)
+        except BaseException:
+            # Else its destructor tries to end the format in a file that is closed by then.
+            with suppress(Exception):
+                out.close()
+            raise
         out.close()
 
+    @abstractmethod
     def batches(self, file: BinaryIO) -> Iterable[pa.RecordBatch]:
         """Batches of a file that this writer has written."""
-        raise NotImplementedError
 
 
 class ParquetWriter(_ColumnarWriter):

@@ -59,7 +59,7 @@ def save(sink: Any, result: Result, *, job_id: str, emit: Callable[[Event], None
     sink
         Was checked before the job ran.
     check
-        Raises once the job was told to stop; nothing of the target is left then. The commit itself is not stopped.
+        Raises once the job was told to stop; nothing of the target is left then.
     """
     began = time.perf_counter()
     n_parts = max(1, result.num_parts)
@@ -75,10 +75,10 @@ def save(sink: Any, result: Result, *, job_id: str, emit: Callable[[Event], None
 
 
 class _WatchedSink:
-    """A sink that tells of each part, and looks before each batch and before the commit whether to go on."""
+    """A sink that tells of each part, and looks before each batch and in the commit whether to go on."""
 
     def __init__(self, sink: Any, job_id: str, emit: Callable[[Event], None], check: Callable[[], None]) -> None:
-        self._sink, self._job_id = sink, job_id
+        self._sink, self._job_id = sink.stoppable(check), job_id
         self._emit, self._check = emit, check
         self.n_parts = self.n_bytes = 0
 

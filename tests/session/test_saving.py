@@ -10,6 +10,8 @@ import pytest
 import mrkernel as mr
 from mrkernel.errors import JobCancelledError, JobInterruptedError, SinkError
 from mrkernel.events import JobFinished, StageFinished, StageStarted
+from mrkernel.io import open_sink
+from mrkernel.result.result import write_to
 from mrkernel.session import Saved
 
 WORDS = mr.Job(lambda line: [(word, 1) for word in line.split()], sum, name="words")
@@ -38,8 +40,13 @@ class Gate(mr.Sink):
 
     def commit(self, parts):
         self._pass("commit")
+        self.check_stopped()
         self.calls.append("commit")
         return ["a", "b"]
+
+    def stoppable(self, check):
+        self.check_stopped = check
+        return self
 
     def abort(self):
         self.calls.append("abort")
@@ -125,6 +132,36 @@ def test_cancel_leaves_no_half_written_file(tmp_path):
     with pytest.raises(JobCancelledError, match="nothing was written"):
         job.result(60)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".jsonl", ".json", ".parquet", ".arrow"])
+@pytest.mark.parametrize("n_checks", [1, 2])
+def test_cancel_in_the_commit_of_one_file_leaves_what_was_there(tmp_path, suffix, n_checks, inline):
+    checks = []
+
+    def check():
+        checks.append(None)
+        if len(checks) >= n_checks:
+            raise JobCancelledError("nothing was written")
+
+    result = inline(WORDS, MANY, reducers=2)
+    target = tmp_path / f"out{suffix}"
+    target.write_text("as before")
+    sink = open_sink(target, overwrite=True)
+    with pytest.raises(JobCancelledError, match="nothing was written"):
+        write_to(sink.stoppable(check), result)
+    assert [path.name for path in tmp_path.iterdir()] == [target.name]
+    assert (target.read_text(), len(checks)) == ("as before", n_checks)
+
+
+def test_cancel_is_heard_in_the_commit():
+    sink = Gate(at="commit")
+    handle, _ = submitted(sink)
+    handle.cancel()
+    sink.opened.set()
+    with pytest.raises(JobCancelledError, match="nothing was written"):
+        handle.result(60)
+    assert sink.calls == [2, "abort"]
 
 
 def test_the_save_is_a_stage_of_its_own(run, tmp_path):
