@@ -157,3 +157,16 @@ def test_sink_suite_finds_the_fault(tmp_path: Path, kind: type[Straight], expect
             return [row for path in sorted(target.iterdir()) for row in pq.read_table(path).to_pylist()]
 
     assert expected <= failures(Suite(), tmp_path)
+
+
+@pytest.mark.parametrize(("suite", "method", "said"), [
+    (SourceContract, "make_source", r"make_source\(self, folder\)"),
+    (SinkContract, "make_sink", r"make_sink\(self, target, \*, overwrite\)"),
+    (SinkContract, "read", r"read\(self, target\)"),
+])  # fmt: skip
+def test_a_suite_says_what_it_lacks(tmp_path: Path, suite: type[Any], method: str, said: str) -> None:
+    class TestMine(suite):  # type: ignore[misc]  # any of the suites
+        __test__ = False
+
+    with pytest.raises(TypeError, match=f"^TestMine does not define {said}$"):
+        getattr(TestMine(), method)(tmp_path)
