@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import operator
 import sys
 import sysconfig
 from collections.abc import Iterator
@@ -49,8 +50,8 @@ def _own_modules_by_value() -> Iterator[None]:
 
     known = set(cloudpickle.list_registry_pickle_by_value())
     registered = []
-    for module in list(sys.modules.values()):
-        if _is_own(module) and module.__name__ not in known:
+    for module in _own_modules(_Loaded(sys.modules.values())):
+        if module.__name__ not in known:
             cloudpickle.register_pickle_by_value(module)
             registered.append(module)
     try:
@@ -60,6 +61,24 @@ def _own_modules_by_value() -> Iterator[None]:
             # A module that was imported anew meanwhile is another object under the same name.
             if module.__name__ in cloudpickle.list_registry_pickle_by_value():
                 cloudpickle.unregister_pickle_by_value(module)
+
+
+class _Loaded(tuple[Any, ...]):
+    """All modules that are loaded, equal to others only if each is the same."""
+
+    __slots__ = ()
+
+    def __hash__(self) -> int:
+        return hash(tuple(map(id, self)))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Loaded) and len(self) == len(other) and all(map(operator.is_, self, other))
+
+
+# To look at thousands of modules takes a millisecond, and few jobs come after an import.
+@lru_cache(maxsize=1)
+def _own_modules(loaded: _Loaded) -> list[ModuleType]:
+    return [module for module in loaded if _is_own(module)]
 
 
 def _is_own(module: Any) -> bool:

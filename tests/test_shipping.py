@@ -12,6 +12,7 @@ import cloudpickle
 import pytest
 
 import mrkernel as mr
+from mrkernel import shipping
 from mrkernel.errors import JobSpecError, NotPicklableError
 from mrkernel.shipping import pack_job
 
@@ -76,6 +77,17 @@ def test_packing_leaves_cloudpickles_registry_as_it_was(module):
     own = module("own_registry", "def mapper(word):\n    yield word, 1\n")
     pack_job(mr.Job(own.mapper, sum))
     assert set(cloudpickle.list_registry_pickle_by_value()) == before
+
+
+def test_modules_are_looked_at_again_only_after_an_import(module, monkeypatch):
+    looked, is_own = [], shipping._is_own
+    monkeypatch.setattr(shipping, "_is_own", lambda module: looked.append(module) or is_own(module))
+    for name in ("own_first", "own_second"):
+        own = module(name, "def mapper(word):\n    yield word, 1\n")
+        packed = [pack_job(mr.Job(own.mapper, sum)) for _ in range(3)]
+        assert all(b"co_code" in one or b"_make_function" in one for one in packed)
+        assert (looked.count(own), looked.count(json)) == (1, 1)
+        looked.clear()
 
 
 def test_global_variables_travel_as_they_are_now(run):
