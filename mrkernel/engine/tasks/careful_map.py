@@ -7,15 +7,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from mrkernel.engine.tasks.attempt import MapCall, Progress
 from mrkernel.engine.tasks.careful import PairCheck, careful_pairs, careful_tables, row_of
-from mrkernel.engine.tasks.collecting import RunCollector
-from mrkernel.engine.tasks.parts import PartCollector
-from mrkernel.engine.tasks.reading import Meter, Place, blocks_of, collect, reading
+from mrkernel.engine.tasks.reading import MapAttempt, Place, blocks_of, collect, reading
 from mrkernel.engine.tasks.setting_aside import SettingAside
 from mrkernel.io import Aside, RecordBlock, Unreadable
-from mrkernel.job import Job
-from mrkernel.taskcontext import TaskContext
 
 __all__ = ["CarefulMap"]
 
@@ -23,25 +18,14 @@ __all__ = ["CarefulMap"]
 class CarefulMap:
     """Maps one split; what the reader cannot parse and what the mapper cannot use is set aside."""
 
-    def __init__(
-        self,
-        call: MapCall,
-        step: Job,
-        function: Any,
-        *,
-        collector: RunCollector | PartCollector,
-        meter: Meter,
-        task: TaskContext,
-        at: Progress,
-        aside: SettingAside,
-    ) -> None:
-        self._call, self._step, self._function = call, step, function
-        self._collector, self._meter, self._task = collector, meter, task
-        self._at, self._aside = at, aside
-        self._check = PairCheck(step)
+    def __init__(self, attempt: MapAttempt, aside: SettingAside) -> None:
+        self._call, self._step, self._function = attempt.call, attempt.step, attempt.function
+        self._collector, self._meter = attempt.collector, attempt.meter
+        self._task, self._at, self._aside = attempt.task, attempt.at, aside
+        self._check = PairCheck(attempt.step)
         self._places = Aside()
         self._places.receive(self._take_line)
-        self._source = call.source.setting_aside(self._places)
+        self._source = attempt.call.source.setting_aside(self._places)
         self._n_before = 0
 
     def run(self) -> None:

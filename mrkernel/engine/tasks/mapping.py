@@ -11,7 +11,7 @@ from mrkernel.engine.tasks.calling import batch_outputs, bound, map_pairs, not_a
 from mrkernel.engine.tasks.careful_map import CarefulMap
 from mrkernel.engine.tasks.collecting import RunCollector
 from mrkernel.engine.tasks.parts import PartCollector
-from mrkernel.engine.tasks.reading import Meter, Place, blocks_of, collect, reading
+from mrkernel.engine.tasks.reading import MapAttempt, Meter, Place, blocks_of, collect, reading
 from mrkernel.engine.tasks.setting_aside import SettingAside
 from mrkernel.errors import KeyTypeError, ValueTypeError
 from mrkernel.grouping import check_keys
@@ -41,12 +41,14 @@ def run_map(
     at.function = "setup"
     with bound(step.mapper, step, task) as function:
         try:
+            attempt = MapAttempt(call=call, step=step, function=function, collector=collector, meter=meter, task=task,
+                                 at=at)  # fmt: skip
             if aside is not None:
-                CarefulMap(call, step, function, collector=collector, meter=meter, task=task, at=at, aside=aside).run()
+                CarefulMap(attempt, aside).run()
             elif step.batch_kind:
-                _map_batches(call, step.batch_kind, function, collector, meter, task, at)
+                _map_batches(attempt)
             else:
-                _map_records(call, step, function, collector, meter, task, at)
+                _map_records(attempt)
             at.function, at.origin = "combiner" if step.combiner is not None else "mapper", None
             spills = len(collector.runs) if call.has_shuffle else 0
             runs = collector.finish()
@@ -66,15 +68,8 @@ def run_map(
     }
 
 
-def _map_batches(
-    call: MapCall,
-    kind: str,
-    function: Any,
-    collector: RunCollector | PartCollector,
-    meter: Meter,
-    task: TaskContext,
-    at: Progress,
-) -> None:
+def _map_batches(attempt: MapAttempt) -> None:
+    call, task, at, kind = attempt.call, attempt.task, attempt.at, attempt.step.batch_kind
     row = 0
     task.find_source = lambda: call.split.source
     for batch in reading(call.source.read(call.split), at):
@@ -82,10 +77,10 @@ def _map_batches(
         first = row
         at.origin = partial(_rows_origin, call.source, call.split, first, batch.num_rows)
         task.locate = at.origin
-        for table in batch_outputs(function, batch, kind):
-            collector.add_table(table)
+        for table in batch_outputs(attempt.function, batch, kind):
+            attempt.collector.add_table(table)
         row += batch.num_rows
-        meter.count(batch.num_rows, batch.nbytes)
+        attempt.meter.count(batch.num_rows, batch.nbytes)
     task.find_source = task.locate = None
 
 
@@ -95,32 +90,24 @@ def _rows_origin(source: Source, split: Split, first: int, count: int) -> Origin
     return Origin(source=split.source, location=location, offset=None)
 
 
-def _map_records(
-    call: MapCall,
-    step: Job,
-    function: Any,
-    collector: RunCollector | PartCollector,
-    meter: Meter,
-    task: TaskContext,
-    at: Progress,
-) -> None:
-    source, split = call.source, call.split
-    takes_pairs = step.takes_pairs
-    for block in reading(blocks_of(source, split, step), at):
+def _map_records(attempt: MapAttempt) -> None:
+    source, split = attempt.call.source, attempt.call.split
+    task, at, takes_pairs = attempt.task, attempt.at, attempt.step.takes_pairs
+    for block in reading(blocks_of(source, split, attempt.step), at):
         at.function = "mapper"
         records = iter(block.records)
         here = Place(source, split, block, records)
         task.find_source, task.locate = here.source, here.origin
         at.origin = here.origin
         try:
-            collect(map_pairs(function, records, takes_pairs=takes_pairs), collector)
+            collect(map_pairs(attempt.function, records, takes_pairs=takes_pairs), attempt.collector)
         except (KeyTypeError, ValueTypeError):
             # Pairs are looked at many at a time, so the wrong one is rarely the current one.
             raise
         except BaseException:
             at.record, at.has_record = here.record(), bool(block.records)
             raise
-        meter.count(len(block.records), block.n_bytes)
+        attempt.meter.count(len(block.records), block.n_bytes)
     task.find_source = task.locate = None
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from mrkernel.engine.phases import phase
-from mrkernel.engine.tasks.attempt import AttemptCancelled, Progress, Runtime
+from mrkernel.engine.tasks.attempt import AttemptCancelled, MapCall, Progress, Runtime
 from mrkernel.engine.tasks.calling import not_a_pair
 from mrkernel.engine.tasks.collecting import RunCollector
 from mrkernel.engine.tasks.parts import PartCollector
 from mrkernel.grouping import check_keys
 from mrkernel.io import RecordBlock, Source, Split
 from mrkernel.job import Job
+from mrkernel.taskcontext import TaskContext
 
-__all__ = ["Meter", "Place", "blocks_of", "collect", "reading", "split_pairs"]
+__all__ = ["MapAttempt", "Meter", "Place", "blocks_of", "collect", "reading", "split_pairs"]
 
 # Pairs are checked and handed on in pieces that stay in the cache.
 _PIECE = 1 << 9
@@ -35,6 +37,31 @@ class Meter:
         if self._runtime.is_cancelled():
             raise AttemptCancelled
         self._runtime.tell(self.records, self.n_bytes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapAttempt:
+    """What every way of mapping a split needs.
+
+    Attributes
+    ----------
+    call, step
+        What to do, as the driver and the user say.
+    function
+        The mapper, between its setup and teardown.
+    collector, meter
+        What takes the pairs, and what counts records.
+    task, at
+        Where the attempt is, for the user's functions and for messages.
+    """
+
+    call: MapCall
+    step: Job
+    function: Any
+    collector: RunCollector | PartCollector
+    meter: Meter
+    task: TaskContext
+    at: Progress
 
 
 def blocks_of(source: Source, split: Split, step: Job) -> Iterator[RecordBlock]:
