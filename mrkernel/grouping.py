@@ -177,28 +177,28 @@ def group(column: Column, *, ordered: bool = True) -> Groups:
     if not ordered and not pa.types.is_nested(array.type) and not pa.types.is_null(array.type):
         encoded = _without_minus_zero(array).dictionary_encode(null_encoding="encode")
         return Groups(as_numpy(encoded.indices), (encoded.dictionary, field))
-    codes, first = _codes(array)
-    return Groups(codes, (array.take(as_arrow(first)), field))
+    codes, keys = _ranked(array)
+    return Groups(codes, (keys, field))
 
 
 def _without_minus_zero(array: pa.Array) -> pa.Array:
     return pc.add(array, pa.scalar(0.0, array.type)) if pa.types.is_floating(array.type) else array
 
 
-def _codes(array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """Dense codes in value order, and the row where each code first occurs."""
+def _ranked(array: pa.Array) -> tuple[np.ndarray, pa.Array]:
+    """Dense codes in value order, and the key of each code."""
     if pa.types.is_null(array.type):
-        return np.zeros(len(array), np.int64), np.zeros(min(1, len(array)), np.int64)
+        return np.zeros(len(array), np.int64), array.slice(0, 1)
     if pa.types.is_struct(array.type):
-        return _codes_of_rows([_codes(child)[0] for child in array.flatten()])
+        codes, first = _codes_of_rows([_ranked(child)[0] for child in array.flatten()])
+        return codes, array.take(as_arrow(first))
     if pa.types.is_nested(array.type):
         raise KeyTypeError(f"a key of type {array.type} cannot be hashed", hint="use a tuple")
     encoded = _without_minus_zero(array).dictionary_encode(null_encoding="encode")
     rank_to_code = sort_order(encoded.dictionary)
-    codes_to_rank = np.empty(len(rank_to_code), np.int64)
-    codes_to_rank[rank_to_code] = np.arange(len(rank_to_code))
-    codes = codes_to_rank[as_numpy(encoded.indices)]
-    return codes, _first_rows(codes, len(rank_to_code))
+    code_to_rank = np.empty(len(rank_to_code), np.int64)
+    code_to_rank[rank_to_code] = np.arange(len(rank_to_code))
+    return code_to_rank[as_numpy(encoded.indices)], encoded.dictionary.take(as_arrow(rank_to_code))
 
 
 def _codes_of_rows(children: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -210,13 +210,6 @@ def _codes_of_rows(children: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         combined = combined * size + child
     _, first, codes = np.unique(combined, return_index=True, return_inverse=True)
     return codes.astype(np.int64, copy=False), first
-
-
-def _first_rows(codes: np.ndarray, n_groups: int) -> np.ndarray:
-    first = np.empty(n_groups, np.int64)
-    # The last write to a place stays, so writing backwards leaves the first row.
-    first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)
-    return first
 
 
 def _group_objects(keys: list[Any], name: str) -> Groups:

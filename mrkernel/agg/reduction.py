@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import islice, pairwise
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from mrkernel.agg.base import Aggregate, State
@@ -151,7 +152,7 @@ class Reduction:
         """The tables with the same state columns, or None where they cannot be given them."""
         if any(table.schema.names[1:] == [ACCUMULATOR] for table in tables):
             return None
-        states = [self.combine([table]) if _is_raw(table) else table for table in tables]
+        states = [self._as_states(table) if _is_raw(table) else table for table in tables]
         if any(table.schema.names[1:] == [ACCUMULATOR] for table in states):
             return None
         types: dict[str, pa.DataType] = {}
@@ -164,6 +165,14 @@ class Reduction:
                     return None
         aligned = [self._filled(table, types) for table in states]
         return None if any(table is None for table in aligned) else aligned
+
+    def _as_states(self, table: pa.Table) -> pa.Table:
+        if pa.types.is_integer(table.schema.field(1).type):
+            # A row's state is no larger than the row: grouping it before the others would only be done twice.
+            key, value = ((_one(table.column(n)), table.schema.field(n)) for n in range(2))
+            rows = Groups(np.arange(table.num_rows), key)
+            return self._from_values(rows, value) or self.combine([table])
+        return self.combine([table])
 
     def _filled(self, table: pa.Table, types: dict[str, pa.DataType]) -> pa.Table | None:
         columns = [table.column(0)]

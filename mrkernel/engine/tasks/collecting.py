@@ -16,7 +16,7 @@ from mrkernel.agg.totals import Count, Sum
 from mrkernel.batches import as_numpy, encode_column, encode_plain, make_table
 from mrkernel.engine.shuffle import Run, SmallRuns, write_run
 from mrkernel.engine.tasks.calling import encode_pairs, pair_table
-from mrkernel.engine.tasks.combining import combiner_of, raw_table, same_form, whole
+from mrkernel.engine.tasks.combining import combiner_of, n_different, raw_table, same_form, whole
 from mrkernel.engine.tasks.key_sketch import KeySketch
 from mrkernel.engine.tasks.tallying import KeyTally
 from mrkernel.errors import ValueTypeError
@@ -259,10 +259,12 @@ class RunCollector:
         self._counted -= len(strange)
         self.add([key for key, _ in strange], [value for _, value in strange])
 
-    def _judge(self, n_after: int, n_before: int) -> None:
+    def _judge(self, n_after: int, n_before: int) -> bool:
+        """Whether combining goes on, which makes so few rows of so many."""
         if not self._is_forced and n_before >= _PAIRS and n_after > _USELESS * n_before:
             self._combiner = self._counter = None
             self.notes.append(f"combining was switched off: {n_after:,} of {n_before:,} keys were different")
+        return self._combiner is not None
 
     def _flush_tally(self) -> None:
         n_rows = self._tally.n_rows
@@ -309,19 +311,22 @@ class RunCollector:
         if not self._pending:
             return
         tables, self._pending, self._pending_rows = self._pending, [], 0
-        for table in tables:
+        for table in same_form(tables):
             self.sketch.add_column(table)
-        combined = self._combined(tables)
-        self._take(combined)
+        self._take(self._combined(tables))
 
     def _combined(self, tables: list[pa.Table]) -> pa.Table:
         if self._combiner is None:
             return tables[0] if len(tables) == 1 else raw_table(tables)
         n_before = sum(table.num_rows for table in tables)
+        expected = n_different(tables) if n_before >= _PAIRS and not self._is_forced else None
+        if expected is not None and not self._judge(expected, n_before):
+            return raw_table(tables)
         table = self._tried(self._combiner, tables)
         if table is None:
             return raw_table(tables)
-        self._judge(table.num_rows, n_before)
+        if expected is None:
+            self._judge(table.num_rows, n_before)
         return table
 
     def _tried(self, combiner: Callable[[list[pa.Table]], pa.Table], tables: list[pa.Table]) -> pa.Table | None:

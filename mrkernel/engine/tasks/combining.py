@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mrkernel.agg import Reduction, as_reduction
 from mrkernel.agg.totals import Count
@@ -13,8 +15,11 @@ from mrkernel.batches import concat_columns, decode_column, make_table
 from mrkernel.engine.tasks.calling import encode_pairs, pair_table, reduced_pairs
 from mrkernel.grouping import encode_keys, group
 from mrkernel.job import Job
+from mrkernel.partition import partition_ids
 
-__all__ = ["combiner_of", "raw_table", "same_form", "whole"]
+__all__ = ["combiner_of", "n_different", "raw_table", "same_form", "whole"]
+
+_SAMPLED = 64
 
 
 def combiner_of(step: Job) -> Callable[[list[pa.Table]], pa.Table] | None:
@@ -60,6 +65,33 @@ def whole(column: Any) -> Any:
     if isinstance(array, pa.ChunkedArray):
         array = array.chunk(0) if array.num_chunks == 1 else array.combine_chunks()
     return array, field
+
+
+def n_different(tables: list[pa.Table]) -> int | None:
+    """About how many keys there are in tables of pairs, for a fiftieth of what combining costs; None if not plain.
+
+    Of the keys those are counted whose hash is in one of 64 ranges (distinct sampling, Gibbons 2001).
+    """
+    found: list[pa.Array] = []
+    for table in tables:
+        column, field = table.column(0), table.schema.field(0)
+        if not any(test(field.type) for test in _PLAIN):
+            return None
+        for chunk in column.chunks:
+            places = np.flatnonzero(partition_ids((chunk, field), _SAMPLED, None) == 0)
+            found.append(chunk.take(pa.array(places)))
+    if len({chunk.type for chunk in found}) != 1:
+        return None
+    return int(pc.count_distinct(pa.chunked_array(found), mode="all").as_py()) * _SAMPLED
+
+
+_PLAIN = (
+    pa.types.is_string,
+    pa.types.is_large_string,
+    pa.types.is_binary,
+    pa.types.is_large_binary,
+    pa.types.is_integer,
+)
 
 
 def raw_table(tables: list[pa.Table]) -> pa.Table:
