@@ -24,6 +24,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import ipc
 
+from mrkernel.batches import as_arrow
 from mrkernel.engine.phases import phase
 
 __all__ = [
@@ -154,7 +155,7 @@ def write_run(
     stem = f"map-{task:05d}"
     if table.nbytes <= _SMALL:
         sink = pa.BufferOutputStream()
-        _write_batches(sink, [table.take(pa.array(np.argsort(partitions, kind="stable"))).combine_chunks()])
+        _write_batches(sink, [table.take(as_arrow(np.argsort(partitions, kind="stable"))).combine_chunks()])
         content = sink.getvalue()
         path, start = small.append(content, folder, stem)
         return Run(task=task, path=path, worker=worker, rows=rows, n_bytes=content.size, start=start, is_small=True)
@@ -176,7 +177,7 @@ def _by_partition(table: pa.Table, partitions: np.ndarray, n_partitions: int) ->
     first = 0
     for batch in table.combine_chunks().to_batches(max_chunksize=_ROWS_PER_BATCH):
         ids = partitions[first : first + batch.num_rows]
-        ordered = batch.take(pa.array(np.argsort(ids, kind="stable")))
+        ordered = batch.take(as_arrow(np.argsort(ids, kind="stable")))
         counts = np.bincount(ids, minlength=n_partitions)
         starts = np.cumsum(counts) - counts
         for number in np.flatnonzero(counts).tolist():

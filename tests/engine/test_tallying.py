@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pytest
 
 import mrkernel as mr
+from mrkernel.engine.tasks.combining import n_different
 from mrkernel.errors import TaskFailedError
 from mrkernel.events import PlanChanged
 
@@ -81,14 +82,15 @@ def test_tables_of_other_values_and_types_come_between(run):
     assert dict(run(mr.Job(mixed, sum), LINES)) == expected
 
 
+@pytest.mark.parametrize("each", [1, 2])
 @pytest.mark.parametrize("combine", [None, True, False])
-def test_mostly_different_keys_give_the_same_answer(run, combine):
+def test_mostly_different_keys_give_the_same_answer(run, combine, each):
     rng = np.random.default_rng(3)
     numbers = rng.integers(0, 400_000, 600_000)
 
     def as_text(batch: pa.RecordBatch):
         keys = batch.column(0).cast(pa.string())
-        return pa.table({"key": keys, "n": pa.repeat(1, len(keys))})
+        return pa.table({"key": keys, "n": pa.repeat(each, len(keys))})
 
     events: list = []
     table = pa.table({"number": numbers})
@@ -96,10 +98,22 @@ def test_mostly_different_keys_give_the_same_answer(run, combine):
     keys, counts = np.unique(numbers, return_counts=True)
     found = result.to_arrow()
     assert dict(zip(found["key"].to_pylist(), found["value"].to_pylist(), strict=True)) == dict(
-        zip(keys.astype(str).tolist(), counts.tolist(), strict=True)
+        zip(keys.astype(str).tolist(), (each * counts).tolist(), strict=True)
     )
     is_off = any("switched off" in event.reason for event in events if isinstance(event, PlanChanged))
     assert is_off == (combine is None)
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_binary(), pa.int32()])
+def test_number_of_different_keys_is_estimated(kind):
+    numbers = np.random.default_rng(5).integers(0, 100_000, 300_000)
+    tables = [pa.table({"key": pa.array(part).cast(pa.string()).cast(kind)}) for part in np.split(numbers, 3)]
+    assert n_different(tables) == pytest.approx(len(np.unique(numbers)), rel=0.1)
+
+
+def test_number_of_different_keys_is_not_guessed_for_other_types():
+    assert n_different([pa.table({"key": [1.5, 2.5]})]) is None
+    assert n_different([pa.table({"key": ["1"]}), pa.table({"key": [1]})]) is None
 
 
 def test_values_that_are_no_numbers_are_still_refused(inline):

@@ -263,7 +263,8 @@ class RunCollector:
         """Whether combining goes on, which makes so few rows of so many."""
         if not self._is_forced and n_before >= _PAIRS and n_after > _USELESS * n_before:
             self._combiner = self._counter = None
-            self.notes.append(f"combining was switched off: {n_after:,} of {n_before:,} keys were different")
+            share = min(1.0, n_after / n_before)
+            self.notes.append(f"combining was switched off: {share:.0%} of {n_before:,} keys were different")
         return self._combiner is not None
 
     def _flush_tally(self) -> None:

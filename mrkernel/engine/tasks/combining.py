@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from mrkernel.agg import Reduction, as_reduction
 from mrkernel.agg.totals import Count
-from mrkernel.batches import concat_columns, decode_column, make_table
+from mrkernel.batches import as_arrow, concat_columns, decode_column, make_table
 from mrkernel.engine.tasks.calling import encode_pairs, pair_table, reduced_pairs
 from mrkernel.grouping import encode_keys, group
 from mrkernel.job import Job
@@ -79,7 +79,7 @@ def n_different(tables: list[pa.Table]) -> int | None:
             return None
         for chunk in column.chunks:
             places = np.flatnonzero(partition_ids((chunk, field), _SAMPLED, None) == 0)
-            found.append(chunk.take(pa.array(places)))
+            found.append(chunk.take(as_arrow(places)))
     if len({chunk.type for chunk in found}) != 1:
         return None
     return int(pc.count_distinct(pa.chunked_array(found), mode="all").as_py()) * _SAMPLED
