@@ -109,6 +109,8 @@ def make_plan(job: Job, source: Source, settings: Settings, n_workers: int) -> P
             f"the mapper {name} takes 2 arguments, and {source.name} holds lines",
             hint="write it as def mapper(record): two parameters are for the pairs of an earlier step or Result",
         )
+    # Where none is left others are on their way, and no partition at all would be no shuffle.
+    n_workers = max(1, n_workers)
     return Plan(job=job, first=plan_step(first, 0, source, settings, n_workers), settings=settings, n_workers=n_workers)
 
 

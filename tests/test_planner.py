@@ -35,6 +35,12 @@ def test_partitioner_without_a_number_gets_as_many_partitions_as_workers():
     assert plan(mr.Job(lambda n: (n, 1), sum, partitioner=lambda key, n: 0), [1]).first.n_partitions == 4
 
 
+def test_a_cluster_whose_workers_are_all_being_replaced_is_planned_for_as_one():
+    job = mr.Job(lambda n: (n, 1), sum, partitioner=lambda key, n: 0)
+    found = make_plan(job, as_source([1]), Settings(), 0)
+    assert (found.n_workers, found.first.n_partitions) == (1, 1)
+
+
 def test_map_only_job_has_no_partitions():
     assert plan(mr.Job(lambda n: (n, 1)), [1]).first.n_partitions == 0
 

@@ -102,9 +102,6 @@ class Cluster:
     1
     """
 
-    # Addresses of the workers that jobs may use; None is all of them.
-    addresses: tuple[str, ...] | None = None
-
     def __init__(
         self,
         client: Client,
@@ -139,6 +136,21 @@ class Cluster:
             self._returning = (0, 0.0)
             return found
         return wanted
+
+    @property
+    def addresses(self) -> tuple[str, ...] | None:
+        """Addresses of the only workers that jobs may use; None is all of them."""
+        return None
+
+    def follow(self, prefix: str) -> tuple[str, ...]:
+        """Let tasks whose key starts with ``prefix`` run on :attr:`addresses` as they are now; returns these.
+
+        Raises
+        ------
+        ClusterError
+            If the scheduler cannot be told.
+        """
+        return self.addresses or ()
 
     def workers(self) -> list[WorkerInfo]:
         """What the scheduler knows of each worker, in the order of their names."""

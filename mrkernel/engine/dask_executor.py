@@ -15,12 +15,11 @@ from contextlib import closing, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mrkernel.config import counted
 from mrkernel.engine.executor import AttemptLost, AttemptProgressed, AttemptStarted, Message, TaskCall, WorkersSeen
 from mrkernel.engine.shuffle import Fetch, Run, SmallRuns
 from mrkernel.engine.tasks import TaskReport, run_attempt
 from mrkernel.engine.tasks.attempt import Runtime
-from mrkernel.engine.telemetry import HostClocks, WorkerWatch
+from mrkernel.engine.telemetry import HostClocks, WorkerWatch, named
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -32,7 +31,6 @@ _REMOVE_S = 1.0
 _AHEAD = 8
 _BUNDLE_S = 0.1
 _MOST_BUNDLED = 64
-_MOST_NAMED = 8
 _NEWS_S = 0.02
 _PIECE = 8 << 20
 
@@ -43,6 +41,9 @@ class Workers(Protocol):
     @property
     def n_workers(self) -> int:
         """Worker processes that take tasks."""
+
+    def follow(self, prefix: str) -> Sequence[str]:
+        """Let tasks whose key starts with ``prefix`` run where they may now that some of their workers have gone."""
 
     def free_workers_later(
         self, prefix: str, grace_s: float, is_forced: threading.Event, tell: Callable[[Any], None]
@@ -67,6 +68,8 @@ class DaskExecutor:
         which goes when the worker does.
     workers
         Addresses of the only workers to use; None is all of them.
+    width
+        How many workers there are to be; some may be on their way.
     """
 
     def __init__(
@@ -77,10 +80,10 @@ class DaskExecutor:
         *,
         home: str | None = None,
         workers: Sequence[str] | None = None,
+        width: int = 1,
     ) -> None:
         self._client = client
         self._cluster = cluster
-        self._workers = None if workers is None else list(workers)
         self._home = home
         self._topic = f"mrkernel-{job_id}"
         self._calls: dict[str, TaskCall] = {}
@@ -91,12 +94,14 @@ class DaskExecutor:
         self._is_stopped = False
         self._mean_s: float | None = None
         self._clocks = HostClocks()
-        self._watch = WorkerWatch(client, workers, lambda seen: self._inbox.put(WorkersSeen(workers=seen)))
+        self._watch = WorkerWatch(
+            client, lambda seen: self._inbox.put(WorkersSeen(workers=seen)), width=width, only=workers
+        )
         client.subscribe_topic(self._topic, self._on_event)
 
     @property
     def n_workers(self) -> int:
-        return len(self._workers) if self._workers else self._watch.n_workers
+        return self._watch.n_workers
 
     @property
     def ahead(self) -> int:
@@ -116,7 +121,7 @@ class DaskExecutor:
         futures = self._client.map(
             _execute, [one for one, _ in bundles], [own for _, own in bundles], topic=self._topic,
             is_local=self._home is None, key=[own[0] for _, own in bundles], pure=False, retries=0,
-            workers=self._workers,
+            workers=list(self._watch.only) if self._watch.only else None,
         )  # fmt: skip
         for future, (_, own) in zip(futures, bundles, strict=True):
             self._bundles[own[0]] = (future, own)
@@ -141,6 +146,8 @@ class DaskExecutor:
                 messages += self._ended(item)
             elif isinstance(item, WorkersSeen):
                 messages.append(item)
+                if self._watch.lacks_some:
+                    self._watch.only = self._cluster.follow(self._topic)
             elif item:
                 received, told = item
                 self._clocks.hear(told["worker"], told["clock"], received)
@@ -215,9 +222,9 @@ class DaskExecutor:
 
     def _freed(self, say: Callable[[str], None], freed: Any) -> None:
         if freed.replaced:
-            say(f"{_named(freed.replaced)} replaced: what ran there did not stop by itself")
+            say(f"{named(freed.replaced)} replaced: what ran there did not stop by itself")
         if freed.occupied:
-            say(f"{_named(freed.occupied)} not replaced, for want of a nanny that answers: what runs there goes on")
+            say(f"{named(freed.occupied)} not replaced, for want of a nanny that answers: what runs there goes on")
         # Attempts may have written beside the first removal; now none is left.
         for folder in self._removed:
             self._remove(folder)
@@ -252,11 +259,6 @@ class DaskExecutor:
                     file.write(found[run.worker])
             brought.append(dataclasses.replace(run, path=path))
         return brought
-
-
-def _named(workers: Sequence[str]) -> str:
-    shown = ", ".join(workers[:_MOST_NAMED]) + (" and others" if len(workers) > _MOST_NAMED else "")
-    return f"{counted(len(workers), 'worker')} ({shown}) {'was' if len(workers) == 1 else 'were'}"
 
 
 def send_file(client: Client, path: str) -> None:

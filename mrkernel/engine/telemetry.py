@@ -11,15 +11,17 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from mrkernel.config import counted
 from mrkernel.engine.tasks import TaskReport
 from mrkernel.events import WorkerSample
 
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["HostClocks", "WorkerWatch", "resident_bytes"]
+__all__ = ["HostClocks", "WorkerWatch", "named", "resident_bytes"]
 
 _SAMPLE_S = 1.0
+_MOST_NAMED = 8
 # The scheduler takes about 50 µs to tell of one worker: a hundred are asked for every 5 s, 0.1 % of its time.
 _SAMPLE_S_PER_WORKER = 0.05
 
@@ -62,29 +64,41 @@ class WorkerWatch:
     ----------
     client
         Of the cluster.
-    addresses
-        The only workers of interest; None is all.
     tell
         Called with each sample, from the client's thread.
+    width
+        How many workers there are to be; some may be on their way.
+    only
+        Addresses of the only workers of interest; None is all.
     """
 
     def __init__(
-        self, client: Client, addresses: Sequence[str] | None, tell: Callable[[tuple[WorkerSample, ...]], None]
+        self,
+        client: Client,
+        tell: Callable[[tuple[WorkerSample, ...]], None],
+        *,
+        width: int,
+        only: Sequence[str] | None = None,
     ) -> None:
         self._client = client
         self._loop: Any = client.loop
-        self._addresses = None if addresses is None else frozenset(addresses)
         self._tell = tell
+        self._width, self.only = width, only
         self._seen: tuple[WorkerSample, ...] = ()
         self._due = 0.0
         self._is_asking = False
 
     @property
     def n_workers(self) -> int:
-        """How many of the workers there are, as of the last sample; the first time this waits for one."""
-        if not self._seen:
+        """How many workers there are or are to be, as of the last sample; the first time this waits for one."""
+        if not self._due:
             self._take(self._client.scheduler_info(n_workers=-1))
-        return max(1, len(self._seen))
+        return max(1, self._width, len(self._seen))
+
+    @property
+    def lacks_some(self) -> bool:
+        """Whether some of the only workers of interest have gone."""
+        return self.only is not None and len(self._seen) < self._width
 
     def look(self) -> None:
         """Ask if it is time to; returns at once."""
@@ -106,10 +120,20 @@ class WorkerWatch:
         self._seen = tuple(
             _sample(address, worker)
             for address, worker in info["workers"].items()
-            if self._addresses is None or address in self._addresses
+            if self.only is None or address in self.only
         )
         self._due = time.monotonic() + max(_SAMPLE_S, _SAMPLE_S_PER_WORKER * len(info["workers"]))
         self._tell(self._seen)
+
+
+def named(workers: Sequence[str]) -> str:
+    """Workers by their names, and the verb to say what was done to them.
+
+    >>> named(["worker-0", "worker-1"])
+    '2 workers (worker-0, worker-1) were'
+    """
+    shown = ", ".join(workers[:_MOST_NAMED]) + (" and others" if len(workers) > _MOST_NAMED else "")
+    return f"{counted(len(workers), 'worker')} ({shown}) {'was' if len(workers) == 1 else 'were'}"
 
 
 def _sample(address: str, worker: Any) -> WorkerSample:

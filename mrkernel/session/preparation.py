@@ -73,7 +73,7 @@ class Preparation:
             from mrkernel.cluster import default
 
             self._place = default(self._given)
-        executor = self._executor()
+        executor = self._executor(plan.n_workers)
         self._send(plan.first.source)
         if self._is_remote:
             scratch, results, job = self._job_id, f"{self._job_id}/result", self._packed  # type: str, str, Any
@@ -89,13 +89,14 @@ class Preparation:
         return Driver(plan, executor, job=job, job_id=self._job_id, scratch=scratch, results=results,
                       emit=handle.emit_from_driver, as_source=as_next_source)  # fmt: skip
 
-    def _executor(self) -> Executor:
+    def _executor(self, width: int) -> Executor:
         if self._place is None:
             return InlineExecutor()
         from mrkernel.engine import DaskExecutor
 
         home = self._folders.results() if self._is_remote else None
-        return DaskExecutor(self._place.client, self._job_id, self._place, home=home, workers=self._place.addresses)
+        return DaskExecutor(self._place.client, self._job_id, self._place, home=home, workers=self._place.addresses,
+                            width=width)  # fmt: skip
 
     def _send(self, source: Source) -> None:
         """Copy what only this machine has to the hosts of remote workers."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 
 import mrkernel as mr
 from mrkernel.engine.tasks import TaskReport
-from mrkernel.engine.telemetry import HostClocks, resident_bytes
+from mrkernel.engine.telemetry import HostClocks, WorkerWatch, resident_bytes
 from mrkernel.events import JobStarted, StageStarted, TaskFinished, WorkersSampled
 
 LINES = [f"to be or not to be {n % 97}" for n in range(4_000)]
@@ -100,6 +101,20 @@ def test_what_a_worker_says_before_its_first_report_sets_its_clock():
     clocks = HostClocks()
     clocks.hear("a", 10.0, 1_010.0)
     assert clocks.placed(report(0, began=10.0), 1_011.5).started_at == 1_010.0
+
+
+@pytest.mark.parametrize(("width", "there", "only", "expected"), [
+    (4, 1, None, (4, False)), (4, 0, None, (4, False)), (0, 0, None, (1, False)), (2, 3, None, (3, False)),
+    (2, 4, ["w0", "w3"], (2, False)), (2, 3, ["w0", "w3"], (2, True)), (2, 0, [], (2, True)),
+])  # fmt: skip
+def test_workers_that_are_on_their_way_back_count(width, there, only, expected):
+    info = {"workers": {f"w{n}": {} for n in range(there)}}
+    client = SimpleNamespace(loop=None, scheduler_info=lambda n_workers: info)
+    told = []
+    watch = WorkerWatch(client, told.append, width=width, only=only)
+    assert (watch.n_workers, watch.lacks_some) == expected
+    assert watch.n_workers == expected[0]
+    assert len(told) == 1
 
 
 def test_memory_of_this_process_is_what_the_system_says():
