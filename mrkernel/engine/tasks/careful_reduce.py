@@ -45,10 +45,11 @@ def _finish_good_keys(reduction: Reduction, tables: Sequence[pa.Table], at: Prog
     good = np.ones(groups.n_groups, bool)
     cuts = [*range(0, groups.n_groups, _KEYS), groups.n_groups]
     waiting = list(pairwise(cuts))[::-1]
+    finished: list[pa.Table] = []
     while waiting:
         start, stop = waiting.pop()
         try:
-            reduction.finish(by_key.between(start, stop))
+            finished.append(reduction.finish(by_key.between(start, stop)))
         except Exception as error:  # noqa: BLE001  # an aggregate of the user's own may raise anything
             if stop - start > 1:
                 middle = (start + stop) // 2
@@ -58,6 +59,9 @@ def _finish_good_keys(reduction: Reduction, tables: Sequence[pa.Table], at: Prog
             (at.key,), at.has_key = decode_column(groups.keys[0].slice(start, 1), groups.keys[1]), True
             aside.take(error)
             at.key, at.has_key = None, False
+    if finished and all(table.schema.equals(finished[0].schema, check_metadata=True) for table in finished):
+        return pa.concat_tables(finished).combine_chunks()
+    # What the values of a column are as a whole decides on its type.
     return reduction.finish(by_key.where(good))
 
 
