@@ -18,7 +18,6 @@ from mrkernel.config import counted, format_duration
 from mrkernel.errors import ClusterError, OptionError
 from mrkernel.magics.view import publish
 from mrkernel.render import ClusterPicture, Link, cluster_html, cluster_text
-from mrkernel.session import JobHandle
 
 __all__ = ["CLUSTER_WORDS", "cluster_command", "cluster_help", "dashboard_link", "server_path"]
 
@@ -59,7 +58,7 @@ def _start(magics: Any, words: list[str]) -> None:
 def _stop(magics: Any, words: list[str]) -> None:
     if words and words[0] != "now":
         raise OptionError(f"%mr cluster stop: {words[0]!r} is not understood", hint="write %mr cluster stop now")
-    running = _running(magics)
+    running = magics.jobs.running()
     if running and not words:
         raise ClusterError(
             f"cannot stop the cluster: {counted(len(running), 'job')} of this notebook "
@@ -116,10 +115,6 @@ def _number(word: str, text: str) -> int:
     raise OptionError(f"%mr cluster {word}: {text!r} is not a number of workers", hint="a cluster has at least one")
 
 
-def _running(magics: Any) -> list[JobHandle]:
-    return [handle for handle in magics.handles if not handle.done()]
-
-
 def _show(magics: Any) -> None:
     found = current()
     if found is None:
@@ -128,7 +123,7 @@ def _show(magics: Any) -> None:
         return
     drawn = picture(found)
     jobs = [f"{handle.name} ({handle.job_id}), {format_duration(handle.progress().seconds)}"
-            for handle in _running(magics)]  # fmt: skip
+            for handle in magics.jobs.running()]  # fmt: skip
     facts = (*drawn.facts, *([("jobs", "; ".join(jobs))] if jobs else []))
     links, notes = _links(magics, found)
     _publish(replace(drawn, facts=facts, links=links, notes=(*drawn.notes, *notes)))

@@ -22,6 +22,7 @@ from mrkernel.io import Sink, Source, as_source, open_sink
 from mrkernel.job import Job
 from mrkernel.magics.body import run_body
 from mrkernel.magics.failures import in_cell_words
+from mrkernel.magics.jobs import Jobs
 from mrkernel.magics.running import CellRun
 from mrkernel.magics.subcommands import run_subcommand, subcommand_help
 from mrkernel.magics.view import publish, publish_text
@@ -48,7 +49,7 @@ class MapReduceMagics(Magics):
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
         self.kept: dict[str, dict[str, Any]] = {"mapper": {}, "reducer": {}}
-        self.handles: list[JobHandle] = []
+        self.jobs = Jobs()
         self._awaited: dict[str, JobHandle] = {}
         self.last: Planned | None = None
         self.configuration: Any = None
@@ -159,7 +160,7 @@ class MapReduceMagics(Magics):
     def _submit(self, planned: Planned) -> JobHandle:
         spec = planned.spec
         handle = session.submit(planned.job, planned.source, save=_sink(spec), **spec.settings)
-        self.handles.append(handle)
+        self.jobs.add(handle)
         return handle
 
     def _keep(self, role: str, line: str, cell: str) -> None:

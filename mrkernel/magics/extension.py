@@ -28,6 +28,7 @@ def load_ipython_extension(shell: Any) -> None:
     shell.configurables.append(magics.configuration)
     shell.events.register("pre_run_cell", magics.take_results)
     shell.events.register("pre_run_cell", magics.configuration.take_over)
+    shell.events.register("post_run_cell", magics.jobs.settle)
     _show_tunings(shell)
     # Without a kernel there is no loop that could serve anything while a cell awaits.
     if getattr(shell, "kernel", None) is not None:
@@ -70,6 +71,7 @@ def unload_ipython_extension(shell: Any) -> None:
     shell.display_formatter.mimebundle_formatter.pop(".".join(_TUNING), None)
     shell.events.unregister("pre_run_cell", magics.take_results)
     shell.events.unregister("pre_run_cell", magics.configuration.take_over)
+    shell.events.unregister("post_run_cell", magics.jobs.settle)
     # IPython itself lists every instance of Magics there.
     shell.configurables[:] = [c for c in shell.configurables if c is not magics.configuration and c is not magics]
     if magics.transform is not None:

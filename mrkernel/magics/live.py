@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from mrkernel.magics.shown import take_place
 from mrkernel.progress import Progress, progress_state
 
 __all__ = ["LiveJob", "beside_widget", "no_widget"]
@@ -49,6 +50,7 @@ class LiveJob:
         self.mark = secrets.token_hex(4)
         self._began = self._sent = self._drawn = time.monotonic()
         self._widget = ProgressWidget(self._state(progress), stop=stop, leave=leave)
+        take_place(self._widget)
         self._told: dict[str, Any] = {}
 
     def _state(self, progress: Progress) -> dict[str, Any]:
@@ -76,6 +78,8 @@ class LiveJob:
         if told != self._told or self.has_news or now - self._sent >= _BEAT_S:
             self._told, self._sent = told, now
             self._widget.show(state)
+        if not progress.is_running:
+            self._widget.let_go()
 
     def is_static_due(self) -> bool:
         """Whether the static form should be renewed now; True counts as done."""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from IPython import get_ipython
-
+from mrkernel.magics.shown import take_place
 from mrkernel.magics.view import publish_data
 
-__all__ = ["marked", "publish_view", "take_place"]
+__all__ = ["marked", "publish_view"]
 
 _MIME = "application/vnd.jupyter.widget-view+json"
 # Where a saved notebook's widget was, JupyterLab says "Loading widget..." or that it found no model. The static form
@@ -17,38 +16,9 @@ _HIDE_LOST = (".jp-OutputArea-child:has(>.lm-Panel.jp-OutputArea-output):not(:ha
               ":has(+.jp-OutputArea-child [data-mr-fallback]){display:none}")  # fmt: skip
 
 
-class _Shown:
-    """The widgets that show in cells. When a cell runs again its old ones are closed, and their results may go."""
-
-    def __init__(self) -> None:
-        self._views: dict[str, tuple[str, list[Any]]] = {}
-
-    def take_place(self, view: Any) -> None:
-        """Take the place of what an earlier run of the same cell has shown."""
-        parent = get_ipython().kernel.get_parent("shell") or {}
-        cell, run = str(parent.get("metadata", {}).get("cellId", "")), str(parent.get("header", {}).get("msg_id", ""))
-        # Front ends that do not name their cells keep what they have shown.
-        if not cell:
-            return
-        last, views = self._views.get(cell, (run, []))
-        if last != run:
-            for old in views:
-                old.close()
-            views = []
-        self._views[cell] = (run, [*views, view])
-
-
-_shown = _Shown()
-
-
-def take_place(view: Any) -> None:
-    """Close the widgets that an earlier run of this cell has shown; this one shows now."""
-    _shown.take_place(view)
-
-
 def publish_view(view: Any) -> None:
     """Show a widget; its static form is to be displayed next."""
-    _shown.take_place(view)
+    take_place(view)
     publish_data({_MIME: {"version_major": 2, "version_minor": 0, "model_id": view.model_id}, "text/plain": ""})
 
 

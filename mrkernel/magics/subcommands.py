@@ -9,7 +9,7 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Any
 
-from mrkernel.config import format_duration
+from mrkernel.config import counted, format_duration
 from mrkernel.errors import OptionError
 from mrkernel.magics.clusters import cluster_command, cluster_help
 from mrkernel.magics.failures import whole_traceback
@@ -58,18 +58,15 @@ def _show(title: str, facts: list[tuple[str, str]], notes: tuple[str, ...] = ())
 
 def _jobs(magics: Any, _: list[str]) -> None:
     facts = []
-    for handle in magics.handles:
-        progress = handle.progress()
-        said = f"{handle.name}: {handle.state}, {format_duration(progress.seconds)}"
-        facts.append((handle.job_id, said))
+    for job in magics.jobs.notes():
+        said = f"{job.name}: {job.state}, {format_duration(job.seconds)}"
+        facts.append((job.job_id, said if job.n_rows is None else f"{said}, {counted(job.n_rows, 'row')}"))
     _show("jobs of this session", facts, () if facts else ("none yet",))
 
 
 def _cancel(magics: Any, words: list[str]) -> None:
-    running = [handle for handle in magics.handles if not handle.done()]
     # A second time forces what the first has not stopped yet.
-    stopped = [handle for handle in magics.handles[-1:] if handle.state in {"cancelled", "interrupted"}]
-    known = running or stopped
+    known = magics.jobs.running() or magics.jobs.stopped()
     chosen = [h for h in known if words[0] in {h.job_id, h.name}] if words else known[-1:]
     if not chosen:
         what = f"no running job is called {words[0]!r}" if words else "no job is running"
@@ -94,7 +91,7 @@ def _tune(magics: Any, words: list[str]) -> None:
 def _traceback(magics: Any, _: list[str]) -> None:
     # A background job's error has not been raised yet; a cell's is where Python keeps the last one.
     failures = [getattr(getattr(sys, "last_value", None), "failure", None)]
-    failures += [failure for handle in reversed(magics.handles) for failure in handle.progress().failures[:1]]
+    failures += [job.failure for job in reversed(magics.jobs.notes())]
     found = next((failure for failure in failures if failure is not None and failure.traceback), None)
     if found is None:
         raise OptionError("%mr traceback: no job has failed in a function of yours", hint="%mr jobs lists the jobs")

@@ -10,7 +10,7 @@ from mrkernel.cellspec import CellSpec, build_job, parse, resolve_source
 from mrkernel.errors import OptionError
 from mrkernel.io import as_source
 from mrkernel.job import Job
-from mrkernel.magics.showing import take_place
+from mrkernel.magics.shown import take_place
 from mrkernel.magics.view import display_mode, publish_data
 from mrkernel.tuning import Choice, Tuning, choice_at, run_state, summary, tune
 

@@ -122,8 +122,12 @@ class JobView:
         if self._line is not None:
             self._line.clear()
         is_long = self._pace.elapsed_s >= _LONG_S if self._mode == "static" else not self._pace.is_short
-        if self._has_summary or self._is_shown or is_long:
-            self._show(progress)
+        try:
+            if self._has_summary or self._is_shown or is_long:
+                self._show(progress)
+        finally:
+            # What a press calls holds the job, and so its result; nothing can be pressed any more.
+            self._stop = self._leave = None
 
     def _show(self, progress: Progress) -> None:
         if self._note and progress.is_running:

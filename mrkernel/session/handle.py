@@ -97,8 +97,8 @@ class JobHandle:
             self._is_interrupted = interrupted
             self._stop_state = "interrupted" if interrupted else "cancelled"
         self._is_forced = self._is_forced or force
-        if self._driver is not None:
-            self._driver.stop(self._stop_state, is_forced=force)
+        if (driver := self._driver) is not None:
+            driver.stop(self._stop_state, is_forced=force)
 
     def wait(self, timeout: float | str | None = None) -> bool:
         """Wait until the job has ended, or for ``timeout``; whether it has."""
@@ -204,6 +204,9 @@ class JobHandle:
         try:
             driver = self._opened(prepare)
             self._result = self._finished(driver.run(), finish)
+            # It knows this handle: as long as the two know each other, neither goes before the next sweep for cycles,
+            # nor do the result's files.
+            self._driver = None
         except JobCancelledError as error:
             self._error = JobInterruptedError(error.message) if self._is_interrupted else error
         except BaseException as error:  # noqa: BLE001  # handed to whoever waits for the result

@@ -48,7 +48,7 @@ class ProgressWidget(anywidget.AnyWidget):
     def __init__(
         self, state: dict[str, Any], *, stop: Callable[[], None], leave: Callable[[], None] | None = None
     ) -> None:
-        self._stop = stop
+        self._stop: Callable[[], None] | None = stop
         self._leave = leave
         self.presses = 0
         self.is_heard = False
@@ -62,6 +62,10 @@ class ProgressWidget(anywidget.AnyWidget):
     def end_wait(self) -> None:
         """Take "Continue in background" away, with the next state."""
         self._leave = None
+
+    def let_go(self) -> None:
+        """Press nothing any more: what the presses call holds the job, and the page may keep this widget for long."""
+        self._stop = self._leave = None
 
     def show(self, state: dict[str, Any]) -> None:
         """Send this state, where it differs from what was sent."""
@@ -85,7 +89,7 @@ class ProgressWidget(anywidget.AnyWidget):
     def _receive(self, _: Any, content: Any, buffers: Any) -> None:
         self.is_heard = True
         command = content.get("cmd") if isinstance(content, dict) else None
-        if command == "cancel":
+        if command == "cancel" and self._stop is not None:
             self.presses += 1
             self._stop()
         elif command == "leave" and self._leave is not None:

@@ -61,8 +61,15 @@ def test_a_cell_shows_a_summary_a_table_and_a_plot(kernel):
     assert (ran.results, ran.streams) == ([], "")
 
 
-def test_progress_moves_in_a_widget_beside_its_static_form(kernel):
+def test_progress_moves_in_a_widget_beside_its_static_form_and_holds_no_result(kernel):
+    # Whatever held the result in a cycle would let its files stay until the next sweep, which may be long.
+    kernel.run("import gc; gc.collect(); gc.disable()").succeeded()
     ran = kernel.run(SLOW).succeeded()
+    kernel.run("import os; files = [part.path for part in slow.__mrkernel_source__().parts]").succeeded()
+    assert kernel.run("list(map(os.path.exists, files))").results[0]["text/plain"] == "[True]"
+    kernel.run("del slow; gc.enable()").succeeded()
+    assert kernel.run("list(map(os.path.exists, files))").results[0]["text/plain"] == "[False]"
+    assert re.search(r"slow: finished, \d\.\d s, 3 rows", kernel.run("%mr jobs").text)
     assert [WIDGET in data for data in ran.displays] == [True, False, True, False, False]
     assert [data["text/plain"] for data in ran.displays if WIDGET in data] == ["", ""]
     assert "slow: running for" in ran.displays[1]["text/plain"]

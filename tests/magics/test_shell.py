@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
+import os
 import re
 
 import pytest
@@ -33,6 +35,21 @@ def test_a_cell_runs_shows_and_binds_its_result(shell, capsys):
     assert "cat      1\ndog      1\nthe      2\n3 rows, 2 columns" in said
     assert "counts.to_pandas()" in said
     assert "plot of" not in said
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("option", ["", "-b"])
+def test_files_of_a_result_go_with_its_variable_and_the_list_of_jobs_stays(shell, capsys, option):
+    shell.user_ns["lines"] = ["a b a"]
+    cell(shell, f"-i lines -o counts --no-plot {option}")
+    shell.run_cell("files = [part.path for part in counts.__mrkernel_source__().parts]")
+    assert all(map(os.path.exists, shell.user_ns["files"]))
+    shell.run_cell("del counts")
+    gc.collect()
+    assert not any(map(os.path.exists, shell.user_ns["files"]))
+    capsys.readouterr()
+    shell.run_line_magic("mr", "jobs")
+    assert re.search(r"counts: finished, \d\.\d s, 2 rows", capsys.readouterr().out)
 
 
 @pytest.mark.cluster

@@ -66,6 +66,15 @@ def test_leaving_is_offered_only_while_a_cell_waits(widget, presses):
     assert presses == ["leave"]
 
 
+def test_widget_of_a_job_that_has_ended_holds_nothing_of_it(widget, presses):
+    widget.let_go()
+    press(widget, "cancel")
+    press(widget, "leave")
+    assert presses == []
+    assert not widget.has_news
+    assert widget._stop is widget._leave is None
+
+
 def test_page_that_has_drawn_the_widget_is_heard(widget):
     assert not widget.is_heard
     press(widget, "hello")
