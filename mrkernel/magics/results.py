@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import importlib
 import secrets
+import weakref
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from IPython import get_ipython
+
 from mrkernel.config import counted, format_bytes, settings
-from mrkernel.errors import OptionError
+from mrkernel.errors import MrkernelError, OptionError
 from mrkernel.magics.showing import marked, publish_view
 from mrkernel.magics.view import publish
 from mrkernel.render import Preview, counters_html, counters_text, table_html, table_text, value_text
@@ -37,11 +41,32 @@ def has_widgets() -> bool:
 
 
 class Answers:
-    """Answers the questions of one result's widget. Holds the result, and so its files."""
+    """Answers the questions of one result's widget.
 
-    def __init__(self, result: Result, plot_kind: str | None = None) -> None:
-        self.result = result
+    Parameters
+    ----------
+    is_bound
+        Whether a variable of the user holds the result. Its files then go with the variable, whatever a page still
+        shows; else only the page holds it.
+    """
+
+    def __init__(self, result: Result, plot_kind: str | None = None, *, is_bound: bool = False) -> None:
+        self._find: Callable[[], Result | None] = weakref.ref(result) if is_bound else lambda: result
         self._plot_kind = plot_kind
+
+    @property
+    def result(self) -> Result:
+        """The result.
+
+        Raises
+        ------
+        MrkernelError
+            If nobody holds it any more.
+        """
+        found = self._find()
+        if found is None:
+            raise MrkernelError("these rows are gone: no variable holds them any more", hint="run the cell again")
+        return found
 
     def __call__(self, question: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
         """The answer to a question of ``static/results.js``."""
@@ -143,7 +168,7 @@ def publish_live(
         html, text = html + counters_html(result.counters), f"{text}\n\n{counters_text(result.counters)}"
     # Without its widget a result still has its static form.
     with suppress(Exception):
-        answers = Answers(result, plot_kind)
+        answers = Answers(result, plot_kind, is_bound=_is_bound(result))
         fallback = _publish_widget(answers, preview, tab="plot" if plots_first else "table")
         html = marked(html, fallback, is_plotted=is_plotted and "plot" in answers.tabs)
     publish(html, text)
@@ -152,10 +177,15 @@ def publish_live(
 def live_form(result: Result) -> dict[str, str]:
     """What a cell whose value is a result shows after its widget, which this publishes."""
     try:
-        fallback = _publish_widget(Answers(result), result.preview())
+        fallback = _publish_widget(Answers(result, is_bound=_is_bound(result)), result.preview())
     except Exception:  # noqa: BLE001  # without its widget a result still has its other forms
         return {}
     return {"text/html": marked(result._repr_html_(), fallback), "text/plain": repr(result)}
+
+
+def _is_bound(result: Result) -> bool:
+    """Whether a variable of the user holds a result."""
+    return any(value is result for value in get_ipython().user_ns.values())
 
 
 def _publish_widget(answers: Answers, preview: Preview, tab: str = "table") -> str:

@@ -8,6 +8,7 @@ import pytest
 from pyarrow import ipc
 
 import mrkernel as mr
+from mrkernel.errors import MrkernelError
 from mrkernel.magics.results import Answers
 from mrkernel.widgets.results import ResultsView
 
@@ -31,6 +32,16 @@ def test_answers_are_pages_in_any_order(answers):
     said, (page,) = answers({"op": "page", "start": 1, "size": 2, "column": "value", "descending": True})
     assert said == {"cut": []}
     assert ipc.open_stream(page).read_all().to_pydict() == {"key": ["bbb", "cc"], "value": [3, 2]}
+
+
+def test_rows_that_a_variable_holds_go_with_it(inline):
+    result = inline(mr.Job(lambda n: (n % 2, 1), sum), range(4))
+    answers, others = Answers(result, is_bound=True), Answers(result)
+    question = {"op": "page", "start": 0, "size": 1}
+    assert answers(question) == others(question)
+    del result, others
+    with pytest.raises(MrkernelError, match="these rows are gone: no variable holds them any more"):
+        answers(question)
 
 
 def test_answers_are_texts_and_csv(answers):
