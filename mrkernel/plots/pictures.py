@@ -38,6 +38,9 @@ _CSS = (
     + _filtered(_DARK, ".mr-picture.mr-heat", "1.15")
     + _filtered(_LIGHT, ".mr-picture:not(.mr-heat)", ".85")
 )
+_SVG_BACKEND = "module://mrkernel.plots.svg"
+# Where a picture's own mark goes; no XML has this character.
+_OWN = "\0"
 _ID = re.compile(r' id="([^"]*)"')
 _USE = re.compile(r'(url\(#|href="#)([^)"]*)')
 
@@ -54,17 +57,17 @@ def figure_svg(axes: Drawing) -> str:
 
     The background is transparent, letters are text in the reader's own fonts, and the same plot gives the same text.
     """
-    import matplotlib as mpl
-
     buffer = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": "mrkernel", "svg.fonttype": "none"}):
-        _save(axes, buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    _save(axes, buffer, format="svg", backend=_SVG_BACKEND,
+          metadata={"Date": None, "Creator": None, "Format": None, "Type": None})  # fmt: skip
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
-    used = {match[2] for match in _USE.finditer(svg)}
-    own = hashlib.sha256(svg.encode()).hexdigest()[:12]
-    svg = _ID.sub(lambda match: f' id="mr{own}-{match[1]}"' if match[1] in used else "", svg)
-    svg = _USE.sub(lambda match: f"{match[1]}mr{own}-{match[2]}", svg)
+    # Matplotlib's own ids are random. Numbers in their place make the same text of the same plot.
+    used = dict.fromkeys(match[2] for match in _USE.finditer(svg))
+    names = {name: f"mr{_OWN}-{n}" for n, name in enumerate(used)}
+    svg = _ID.sub(lambda match: f' id="{names[match[1]]}"' if match[1] in names else "", svg)
+    svg = _USE.sub(lambda match: f"{match[1]}{names[match[2]]}", svg)
+    svg = svg.replace(_OWN, hashlib.sha256(svg.encode()).hexdigest()[:12])
     said = escape(alt_text(axes))
     return svg.replace("<svg", f'<svg role="img" aria-label="{said}"', 1)
 

@@ -125,6 +125,22 @@ def test_two_svgs_on_one_page_share_no_id_and_run_nothing():
         assert svg.startswith('<svg role="img" aria-label="Bar chart: value by key')
 
 
+def test_an_svg_is_the_same_whatever_matplotlib_is_set_to_and_changes_no_setting(monkeypatch):
+    import matplotlib as mpl
+
+    axes = plot_table(WORDS, top=2)
+    assert ">the</text>" in figure_svg(axes)
+    with mpl.rc_context({"svg.fonttype": "path", "svg.hashsalt": "theirs"}):
+        theirs = figure_svg(axes)
+    assert theirs == figure_svg(axes)
+
+    changed = []
+    monkeypatch.setattr(mpl.RcParams, "__setitem__", lambda params, key, value: changed.append(key))
+    monkeypatch.setattr(mpl.RcParams, "update", lambda params, *values, **named: changed.append(values))
+    figure_svg(axes)
+    assert changed == []
+
+
 def test_a_scatter_of_many_points_is_a_small_svg():
     axes = plot_table(pa.table({"x": [n % 977 for n in range(20_000)], "y": range(20_000)}))
     assert len(figure_svg(axes)) < 300_000
