@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-import weakref
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -15,7 +14,7 @@ import pyarrow as pa
 
 from mrkernel.errors import OptionError
 from mrkernel.result.cells import cell_text, csv_text, draw_cells
-from mrkernel.result.parts import PartFile
+from mrkernel.result.parts import HeldFiles, PartFile, remove
 from mrkernel.result.rows import Rows, type_words
 from mrkernel.result.selection import Ranked
 from mrkernel.result.sorting import Order, Stretch, is_plain, key_reader, sort_stretch
@@ -31,6 +30,8 @@ _MOST_STRETCHES = 256
 # Below this the sort takes less time here than a round trip and the opening of files in another process.
 _FEW_ROWS = 200_000
 _KEPT_ORDERS = 4
+# A stretch takes about a second. A worker that hands none over for so long hangs, or is busy with something else.
+_PATIENCE_S = 30.0
 _OrderBy: TypeAlias = tuple[str, bool]
 
 
@@ -65,22 +66,31 @@ class Paging:
     ----------
     place
         The cluster that wrote the parts, if its workers can read them; None sorts in this process.
+    held
+        What holds the files of the parts, kept as long as this.
     """
 
-    def __init__(self, parts: Sequence[PartFile], *, place: Any = None, empty: pa.Schema | None = None) -> None:
+    def __init__(
+        self,
+        parts: Sequence[PartFile],
+        *,
+        place: Any = None,
+        empty: pa.Schema | None = None,
+        held: HeldFiles | None = None,
+    ) -> None:
         self._parts = tuple(parts)
         self._rows = Rows(self._parts, empty=empty)
         self._place = place
-        self._lock = threading.Lock()
+        # Only who needs a new order waits for a sort: one at a time, for each takes memory.
+        self._lock, self._sorting = threading.Lock(), threading.Lock()
         self._ranked: OrderedDict[_OrderBy, Ranked] = OrderedDict()
         self._paths: dict[_OrderBy, list[str]] = {}
         self._files: list[str] = []
-        self._finalizer = weakref.finalize(self, _remove, self._files)
+        self._held = held, HeldFiles(self._files)
 
     def columns(self) -> list[tuple[str, str]]:
         """Name and type in words of each column."""
-        with self._lock:
-            return [(name, type_words(self._rows.fields(name))) for name in self._rows.names()]
+        return [(name, type_words(self._rows.fields(name))) for name in self._rows.names()]
 
     def page(self, start: int, size: int, *, column: str | None = None, descending: bool = False) -> Page:
         """At most ``size`` rows from rank ``start`` on, in the order of a column or, without one, as they are.
@@ -90,50 +100,57 @@ class Paging:
         OptionError
             If there is no such column.
         """
-        with self._lock:
-            numbers = self._numbers(start, min(size, MAX_PAGE_ROWS), column, descending=descending)
-            cells = draw_cells(self._rows, numbers, self._rows.names()[:MAX_COLUMNS])
+        numbers = self.numbers(start, min(size, MAX_PAGE_ROWS), column=column, descending=descending)
+        cells = draw_cells(self._rows, numbers, self._rows.names()[:MAX_COLUMNS])
         return Page(start=max(0, start), n_rows=len(numbers), ipc=cells.ipc, cut=cells.cut)
 
     def text(self, rank: int, name: str, *, column: str | None = None, descending: bool = False) -> tuple[str, int]:
         """One value as text of at most 200,000 characters, and how many it has in all."""
-        with self._lock:
-            (number,) = self._numbers(rank, 1, column, descending=descending)
-            return cell_text(self._rows, number, name, _FULL_TEXT)
+        (number,) = self.numbers(rank, 1, column=column, descending=descending)
+        return cell_text(self._rows, number, name, _FULL_TEXT)
 
     def csv(self, size: int, *, column: str | None = None, descending: bool = False) -> tuple[str, int]:
         """The first rows in an order as CSV text with a header, at most ``size`` or 4 MB; and how many those are."""
-        with self._lock:
-            numbers = self._numbers(0, size, column, descending=descending)
-            return csv_text(self._rows, numbers, self._rows.names())
+        numbers = self.numbers(0, size, column=column, descending=descending)
+        return csv_text(self._rows, numbers, self._rows.names())
 
     def numbers(self, start: int, size: int, *, column: str | None = None, descending: bool = False) -> list[int]:
         """The numbers of the rows from rank ``start`` on, in the order of a column."""
-        with self._lock:
-            return self._numbers(start, size, column, descending=descending)
-
-    def _numbers(self, start: int, size: int, column: str | None, *, descending: bool) -> list[int]:
         start = max(0, start)
         stop = min(len(self._rows), start + max(0, size))
         if column is None:
             return list(range(start, stop))
-        return self._order(column, descending=descending).rows(start, stop)
+        return self._order((column, descending)).rows(start, stop)
 
-    def _order(self, column: str, *, descending: bool) -> Ranked:
-        wanted = (column, descending)
-        if wanted in self._ranked:
-            self._ranked.move_to_end(wanted)
-            return self._ranked[wanted]
+    def _order(self, wanted: _OrderBy) -> Ranked:
+        column, descending = wanted
         if column not in self._rows.names():
             raise OptionError(f"cannot sort by {column!r}: columns are {', '.join(self._rows.names())}")
-        orders = self._sorted(self._stretches(column, descending=descending))
-        self._files += [order.path for order in orders]
-        self._paths[wanted] = [order.path for order in orders]
-        self._ranked[wanted] = Ranked(orders, key_reader(self._rows, column), descending=descending)
-        if len(self._ranked) > _KEPT_ORDERS:
-            oldest, _ = self._ranked.popitem(last=False)
-            _remove(self._paths.pop(oldest))
-        return self._ranked[wanted]
+        if (known := self._known(wanted)) is not None:
+            return known
+        with self._sorting:
+            # Whoever was here before may have had the same wish.
+            if (known := self._known(wanted)) is not None:
+                return known
+            orders = self._sorted(self._stretches(column, descending=descending))
+            ranked = Ranked(orders, key_reader(self._rows, column), descending=descending)
+            self._keep(wanted, ranked, [order.path for order in orders])
+            return ranked
+
+    def _known(self, wanted: _OrderBy) -> Ranked | None:
+        with self._lock:
+            if wanted in self._ranked:
+                self._ranked.move_to_end(wanted)
+            return self._ranked.get(wanted)
+
+    def _keep(self, wanted: _OrderBy, ranked: Ranked, paths: list[str]) -> None:
+        """Keep an order, in the place of the one that was not used for longest; who reads that one has it open."""
+        with self._lock:
+            self._files += paths
+            self._paths[wanted], self._ranked[wanted] = paths, ranked
+            if len(self._ranked) > _KEPT_ORDERS:
+                oldest, _ = self._ranked.popitem(last=False)
+                remove(self._paths.pop(oldest))
 
     def _stretches(self, column: str, *, descending: bool) -> list[Stretch]:
         total = len(self._rows)
@@ -147,25 +164,19 @@ class Paging:
         ]  # fmt: skip
 
     def _sorted(self, stretches: list[Stretch]) -> list[Order]:
+        orders: list[Order] = []
         if len(self._rows) > _FEW_ROWS and self._place is not None:
-            # A cluster that has left, was replaced or lost a worker is no reason not to show a page.
+            # A cluster that has left, was replaced, lost a worker or hangs is no reason not to show a page.
             with suppress(Exception):
                 if not self._place.is_closed and not self._is_busy():
-                    return self._sorted_on_workers(stretches)
-        return [sort_stretch(stretch) for stretch in stretches]
+                    orders += self._sorted_on_workers(stretches)
+        return orders + [sort_stretch(stretch) for stretch in stretches[len(orders) :]]
 
     def _is_busy(self) -> bool:
         """Whether the workers have tasks: a page should not wait for the end of a long job."""
         return any(self._place.client.processing().values())
 
-    def _sorted_on_workers(self, stretches: list[Stretch]) -> list[Order]:
-        client = self._place.client
-        futures = client.map(sort_stretch, stretches, pure=False, priority=100)
-        orders: list[Order] = client.gather(futures)
-        return orders
-
-
-def _remove(paths: list[str]) -> None:
-    for path in paths:
-        with suppress(OSError):
-            os.unlink(path)
+    def _sorted_on_workers(self, stretches: list[Stretch]) -> Iterator[Order]:
+        """The orders as far as the workers get; what is not asked for any more is taken from them."""
+        for future in self._place.client.map(sort_stretch, stretches, pure=False, priority=100):
+            yield future.result(timeout=_PATIENCE_S)

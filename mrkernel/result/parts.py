@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import weakref
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +16,7 @@ from mrkernel.batches import decode_column
 from mrkernel.errors import SourceChangedError
 from mrkernel.io import Origin, RecordBlock, Source, Split
 
-__all__ = ["OwnedSource", "PartFile", "PartsSource", "pairs"]
+__all__ = ["HeldFiles", "OwnedSource", "PartFile", "PartsSource", "pairs", "remove"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +26,20 @@ class PartFile:
     path: str
     n_rows: int
     n_bytes: int
+
+
+class HeldFiles:
+    """Files that are removed when nobody holds this any more, or this process ends."""
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self._finalizer = weakref.finalize(self, remove, paths)
+
+
+def remove(paths: Sequence[str]) -> None:
+    """Remove files, those that are there."""
+    for path in paths:
+        with suppress(OSError):
+            os.unlink(path)
 
 
 @dataclass(frozen=True)

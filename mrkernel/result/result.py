@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -21,7 +20,7 @@ from mrkernel.grouping import canonical_key
 from mrkernel.render import Preview, counters_html, counters_text, table_html, table_text
 from mrkernel.result.errors import Errors
 from mrkernel.result.paging import Paging
-from mrkernel.result.parts import OwnedSource, PartFile, PartsSource, pairs
+from mrkernel.result.parts import HeldFiles, OwnedSource, PartFile, PartsSource, pairs
 from mrkernel.result.plotting import plot_rows
 from mrkernel.result.report import Report
 from mrkernel.result.rows import type_words
@@ -87,7 +86,7 @@ class Result:
         self._place = place
         self.planned = tuple(planned)
         self._source = PartsSource(tuple(parts), label=f"result of {name}" if name else "result")
-        self._finalizer = weakref.finalize(self, _remove, [part.path for part in parts])
+        self._files = HeldFiles([part.path for part in parts])
 
     # -- size and schema ---------------------------------------------------------------------------------------
 
@@ -205,7 +204,7 @@ class Result:
     @cached_property
     def paging(self) -> Paging:
         """Pages of the rows, in the order of any column: what the display of a live notebook reads."""
-        return Paging(self._source.parts, place=self._place, empty=self._empty.schema)
+        return Paging(self._source.parts, place=self._place, empty=self._empty.schema, held=self._files)
 
     def __mrkernel_source__(self) -> Source:
         """The source that this result is for another job, without moving a row."""
@@ -350,9 +349,3 @@ def _pandas_column(column: pa.ChunkedArray, field: pa.Field) -> Any:
     import pandas as pd
 
     return pd.Series(decode_column(column, field), dtype=object) if kind_of(field) else column.to_pandas()
-
-
-def _remove(paths: list[str]) -> None:
-    for path in paths:
-        with suppress(OSError):
-            os.unlink(path)

@@ -20,7 +20,7 @@ __all__ = ["Rows", "type_words"]
 class Rows:
     """The rows of some parts, numbered from 0 in their order. Files are opened when first needed.
 
-    Not for use by several threads at once.
+    Methods may be called from any thread: what two of them open at once is open twice, and read only.
     """
 
     def __init__(self, parts: Sequence[PartFile], *, empty: pa.Schema | None = None) -> None:

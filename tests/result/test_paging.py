@@ -9,6 +9,8 @@ import io
 import math
 import os
 import tempfile
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from decimal import Decimal
 
 import numpy as np
@@ -28,6 +30,7 @@ from mrkernel.result import paging as paging_module
 from mrkernel.result.parts import PartFile
 from mrkernel.result.selection import Ranked
 from mrkernel.result.sorting import Order, Stretch, sort_stretch
+from tests.engine.marks import wait_until
 
 NAN = float("nan")
 WORDS = ["b", None, "a", "", "é", "zebra", "a", "b" * 20, "b" * 20 + "a", None, "日本", "a"]
@@ -260,8 +263,54 @@ class Recorder:
         self.calls += len(stretches)
         return self.cluster.client.map(function, stretches, **options)
 
-    def gather(self, futures):
-        return self.cluster.client.gather(futures)
+
+class Hanging:
+    """A cluster whose workers hand over the first stretch, and nothing more."""
+
+    is_closed = False
+
+    def __init__(self):
+        self.client = self
+
+    def processing(self):
+        return {}
+
+    def map(self, function, stretches, **options):
+        first, *rest = (Future() for _ in stretches)
+        first.set_result(function(stretches[0]))
+        return [first, *rest]
+
+
+def test_worker_that_hangs_leaves_the_rest_of_the_sort_here(parts, tiny_stretches, monkeypatch):
+    monkeypatch.setattr(paging_module, "_FEW_ROWS", 10)
+    monkeypatch.setattr(paging_module, "_PATIENCE_S", 0.01)
+    paging = Paging(parts(pa.table({"key": [n * 7 % 20 for n in range(20)]})), place=Hanging())
+    page = paging.page(5, 5, column="key", descending=True)
+    assert decoded(page)["key"].to_pylist() == [14, 13, 12, 11, 10]
+    assert len(os.listdir(os.path.dirname(paging._files[0]))) == 6, "each stretch was sorted once"
+
+
+def test_page_does_not_wait_for_the_sort_of_another(parts, monkeypatch):
+    paging = Paging(parts(pa.table({"a": [3, 1, 2], "b": [1, 3, 2]})))
+    assert paging.numbers(0, 3, column="b") == [0, 2, 1]
+    gate, begun = threading.Event(), []
+
+    def slowly(stretch):
+        begun.append(stretch.column)
+        gate.wait(30)
+        return sort_stretch(stretch)
+
+    monkeypatch.setattr(paging_module, "sort_stretch", slowly)
+    with ThreadPoolExecutor(3) as pool:
+        waiting = [pool.submit(paging.numbers, 0, 3, column="a") for _ in range(2)]
+        wait_until(lambda: begun)
+        try:
+            assert decoded(pool.submit(paging.page, 0, 2).result(5))["a"].to_pylist() == [3, 1]
+            assert pool.submit(paging.numbers, 0, 1, column="b").result(5) == [0]
+        finally:
+            gate.set()
+        assert [one.result(5) for one in waiting] == [[1, 2, 0]] * 2
+    assert begun == ["a"], "two that want one order wait for one sort"
 
 
 @pytest.mark.cluster
