@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from mrkernel.cellspec import CellSpec
 from mrkernel.config import settings
-from mrkernel.errors import OptionError
+from mrkernel.errors import MrkernelError, OptionError
 from mrkernel.magics.failures import in_cell_words
 from mrkernel.magics.results import has_widgets, publish_live
 from mrkernel.magics.view import JobView, display_mode, publish, publish_data
@@ -54,11 +57,26 @@ class CellRun:
                     return self._continue()
         except (asyncio.CancelledError, KeyboardInterrupt) as error:
             # The kernel turns its interrupt signal into a cancellation while a cell awaits.
-            raise self._waiting.interrupted(error) from None
+            raise await self._interrupted(error) from None
         self._waiting.show_end()
         with in_cell_words():
             self._show_result()
         return None
+
+    async def _interrupted(self, error: BaseException) -> BaseException:
+        """Stop the job after an interrupt, with the loop free; the error to raise."""
+        if isinstance(error, MrkernelError):
+            return error
+        with _further_interrupts() as heard:
+            try:
+                for pause in self._waiting.stopping():
+                    await asyncio.sleep(pause)
+                    if heard:
+                        self._waiting.force()
+                        break
+            except asyncio.CancelledError:
+                self._waiting.force()
+        return self._waiting.stopped()
 
     def _leave(self) -> None:
         self._has_left = True
@@ -93,6 +111,20 @@ class CellRun:
         mode = display_mode(self._shell)
         show_result(result, self._spec, saved=self._handle.saved, has_pictures=mode != "terminal",
                     is_live=mode == "live" and has_widgets())  # fmt: skip
+
+
+@contextmanager
+def _further_interrupts() -> Iterator[list[int]]:
+    """Signals that come meanwhile: of a cell that awaits, the kernel hears the first interrupt and no other."""
+    heard: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield heard
+        return
+    before = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+    try:
+        yield heard
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def show_result(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -17,7 +18,7 @@ __all__ = ["Waiting"]
 
 # The first looks are quick so that a job on ten lines does not wait for its cell; later ones cost nothing.
 _FIRST_LOOK_S, _LAST_LOOK_S = 0.005, 0.1
-_STOP_S = 1.5
+_STOP_S, _STOP_LOOK_S = 1.5, 0.02
 
 
 class Waiting:
@@ -77,11 +78,26 @@ class Waiting:
         """Stop the job after an interrupt; returns the error to raise."""
         if isinstance(error, MrkernelError):
             return error
-        self._handle.cancel(interrupted=True)
         try:
-            self._handle.wait(_STOP_S)
+            for pause in self.stopping():
+                self._handle.wait(pause)
         except KeyboardInterrupt:
-            self._handle.cancel(force=True, interrupted=True)
+            self.force()
+        return self.stopped()
+
+    def stopping(self) -> Iterator[float]:
+        """Tell the job to stop; seconds to wait before each further look, while it has its moment to do so."""
+        self._handle.cancel(interrupted=True)
+        deadline = time.monotonic() + _STOP_S
+        while not self._handle.done() and time.monotonic() < deadline:
+            yield _STOP_LOOK_S
+
+    def force(self) -> None:
+        """Stop the job at once, after another interrupt."""
+        self._handle.cancel(force=True, interrupted=True)
+
+    def stopped(self) -> BaseException:
+        """Show how far the job was; the error to raise."""
         progress = self.progress()
         if progress.is_running:
             progress = replace(progress, state="interrupted")

@@ -23,6 +23,27 @@ def mapper(number):
     open("started", "w").close()
     time.sleep(60)
     yield number, 1"""
+# A job whose end an interrupt does not bring: it is in the middle of its save.
+STUCK = """import threading
+from mrkernel.errors import JobCancelledError
+from mrkernel.session import handle, waiting
+
+gate = threading.Event()
+def stuck(*arguments, check, **options):
+    try:
+        while not gate.wait(0.01):
+            check()
+    except JobCancelledError:
+        open("started", "w").close()
+        gate.wait(60)
+        raise
+
+held = handle.save, waiting._STOP_S
+handle.save, waiting._STOP_S = stuck, 3600.0"""
+UNSTUCK = """handle.save, waiting._STOP_S = held
+gate.set()
+jobs = get_ipython().magics_manager.registry["MapReduceMagics"].jobs
+[(job.name, job._is_forced) for job in jobs.running()]"""
 SLOW = """%%mapreduce -i numbers -o slow --no-plot
 import time
 def mapper(number):
@@ -87,6 +108,18 @@ def test_interrupt_stops_the_cell_and_the_next_one_runs(kernel):
     assert (ran.status, ran.error["ename"]) == ("error", "JobInterruptedError")
     assert "endless: interrupted after" in ran.text
     assert "the      3\n5 rows" in kernel.run(WORDS).succeeded().text
+
+
+def test_second_interrupt_forces_the_stop_at_once(kernel):
+    kernel.run(STUCK).succeeded()
+    cell = kernel.start(WORDS.replace("--no-plot", f"--name stuck --save stuck-{kernel.version}.csv"))
+    kernel.collect(cell, until="stuck: running for")
+    kernel.interrupt()
+    with open(kernel.folder / "started"):
+        kernel.interrupt()
+    ran = kernel.collect(cell, timeout=20)
+    assert (ran.status, ran.error["ename"]) == ("error", "JobInterruptedError")
+    assert kernel.run(UNSTUCK).results[0]["text/plain"] == "[('stuck', True)]"
 
 
 def test_another_cell_cancels_a_job_in_the_background(kernel):

@@ -1,10 +1,19 @@
-"""What Cancel can do in each kernel, in words."""
+"""What Cancel can do in each kernel, in words; and a cell whose wait is cancelled twice."""
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
+import mrkernel as mr
+from mrkernel.cellspec import parse
+from mrkernel.errors import JobInterruptedError
+from mrkernel.magics.running import CellRun
 from mrkernel.magics.stopping import cancel_words, kernel_words
+from mrkernel.session import waiting
 
 SUBSHELLS = "works while the cell runs in front ends that use subshells, as JupyterLab does; elsewhere use Interrupt"
 
@@ -28,3 +37,27 @@ def test_cancel_is_described_for_each_kernel(version, is_awaiting, said):
 def test_without_a_kernel_nothing_is_said(monkeypatch):
     monkeypatch.delitem(__import__("sys").modules, "ipykernel", raising=False)
     assert kernel_words(is_awaiting=True) == ""
+
+
+def test_cell_that_is_cancelled_again_while_it_stops_forces(shell, monkeypatch):
+    monkeypatch.setattr(waiting, "_STOP_S", 3600.0)
+    gate = threading.Event()
+    # The driver's thread waits in its first event, so that the job does not end.
+    handle = mr.submit(mr.Job(lambda n: (n, 1), sum, name="held"), [1], executor="inline", progress=False,
+                       listeners=[lambda event: gate.wait(30)])  # fmt: skip
+
+    async def main():
+        task = asyncio.ensure_future(CellRun(shell, parse("-i nothing", {}), handle).wait_async())
+        for is_forced in (False, True):
+            await asyncio.sleep(0.02)
+            assert not task.done()
+            task.cancel()
+            await asyncio.sleep(0.02)
+            assert handle._is_forced is is_forced
+        await task
+
+    try:
+        with ThreadPoolExecutor(1) as pool, pytest.raises(JobInterruptedError, match="held was interrupted after"):
+            pool.submit(asyncio.run, main()).result(20)
+    finally:
+        gate.set()
