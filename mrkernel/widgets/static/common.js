@@ -60,7 +60,8 @@ function makeAnnouncer() {
 
 /**
  * Tabs with the keys that people expect (arrows, Home, End); a panel is made when its tab is first chosen.
- * @param {string} label @param {{name: string, make: () => Node, count?: string}[]} tabs
+ * `make` is given a function that forgets its panel, so that it is made anew when its tab is chosen again.
+ * @param {string} label @param {{name: string, make: (forget: () => void) => Node, count?: string}[]} tabs
  */
 function makeTabs(label, tabs) {
   const prefix = `mr-${Math.random().toString(36).slice(2)}`;
@@ -87,7 +88,7 @@ function makeTabs(label, tabs) {
       button.setAttribute("aria-selected", String(n === chosen));
       button.setAttribute("tabindex", n === chosen ? "0" : "-1");
     });
-    if (!panels.has(chosen)) panels.set(chosen, tabs[chosen].make());
+    if (!panels.has(chosen)) panels.set(chosen, tabs[chosen].make(() => panels.delete(chosen)));
     panel.setAttribute("aria-labelledby", buttons[chosen].id);
     fill(panel, panels.get(chosen));
   }
@@ -133,9 +134,11 @@ function formatDuration(seconds) {
     : `${Math.floor(minutes / 60)} h ${pad(minutes % 60)} min`;
 }
 
-/** A colour of the style sheet as it stands now, for a canvas. @param {Element} node @param {string} name */
+/** A colour of the style sheet as it stands now, for a canvas. @param {HTMLElement} node @param {string} name */
 function colourOf(node, name) {
-  return getComputedStyle(node).getPropertyValue(`--mr-${name}`).trim();
+  // The variable itself still says both, that for light pages and that for dark ones.
+  node.style.color = `var(--mr-${name})`;
+  return getComputedStyle(node).color;
 }
 
 /** Call `redraw` when the theme changes; returns how to stop. @param {() => void} redraw */

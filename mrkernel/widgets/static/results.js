@@ -3,16 +3,17 @@
 
 const PATIENCE_MS = 2000;
 
-/** Questions to the kernel, each answered by a message of the same number. */
+/** Questions to the kernel, each answered by a message of the same number; `onWaiting` hears whether one takes long. */
 function questions(model, onWaiting) {
-  const open = new Map();
+  const open = new Map(), late = new Set();
   let last = 0;
   const answered = (message, buffers) => {
     const waiting = open.get(message.id);
     if (!waiting) return;
     open.delete(message.id);
     clearTimeout(waiting.patience);
-    onWaiting(false);
+    late.delete(message.id);
+    onWaiting(late.size > 0);
     if (message.error) waiting.reject(new Error(message.error));
     else waiting.resolve([message, buffers]);
   };
@@ -20,7 +21,11 @@ function questions(model, onWaiting) {
   const ask = (op, more = {}) => new Promise((resolve, reject) => {
     // Views of one model share its messages, so the number must be this view's own.
     const id = `${op}-${++last}-${Math.random()}`;
-    open.set(id, { resolve, reject, patience: setTimeout(() => onWaiting(true), PATIENCE_MS) });
+    const patience = setTimeout(() => {
+      late.add(id);
+      onWaiting(true);
+    }, PATIENCE_MS);
+    open.set(id, { resolve, reject, patience });
     model.send({ id, op, ...more });
   });
   return { ask, close: () => model.off("msg:custom", answered) };
@@ -59,14 +64,16 @@ function render({ model, el }) {
     setText(waiting, isWaiting ? "Waiting for the kernel: it is busy, or no longer there." : "");
   });
   const table = make("div", {}, tableView(state, ask, model.get("first")));
-  const lazily = (name) => {
+  const lazily = (name, forget) => {
     const panel = make("div", {}, make("p", { class: "mr-dim" }, "loading…"));
-    ask("tab", { name }).then(([answer, buffers]) => fill(panel, ...panelContent(answer, buffers)))
-      .catch((error) => fill(panel, make("p", {}, error.message)));
+    ask("tab", { name }).then(([answer, buffers]) => fill(panel, ...panelContent(answer, buffers))).catch((error) => {
+      fill(panel, make("p", {}, error.message));
+      forget();
+    });
     return panel;
   };
   const tabs = makeTabs("views of the result", state.tabs.map((name) => (
-    { name, make: () => (name === "table" ? table : lazily(name)) })));
+    { name, make: (forget) => (name === "table" ? table : lazily(name, forget)) })));
   if (state.tab !== "table") tabs.choose(state.tabs.indexOf(state.tab));
   // The static form in the same cell is for those who read the notebook without a kernel.
   const fallback = `[data-mr-fallback="${state.fallback}"]`;

@@ -15,10 +15,9 @@ function tableView(state, ask, first) {
   let aim = at;
   let asked = 0;
 
-  const caption = make("caption", { class: "mr-unseen" });
   const head = make("tr", { "aria-rowindex": 1 });
   const body = make("tbody");
-  const table = make("table", { class: "mr-data", "aria-rowcount": state.rows + 1 }, caption, make("thead", {}, head), body);
+  const table = make("table", { class: "mr-data", "aria-rowcount": state.rows + 1 }, make("thead", {}, head), body);
   const scroll = make("div", { class: "mr-scroll", role: "region", tabindex: 0, "aria-label": "rows of the result" }, table);
   const status = make("span", { role: "status", "aria-live": "polite", class: "mr-status" });
   // Which rows show stands beside the buttons; it is said again to those who do not see that.
@@ -44,7 +43,8 @@ function tableView(state, ask, first) {
     ...sizes.map((n) => make("option", { value: n, selected: n === at.size }, `${n} rows`)));
   size.addEventListener("change", () => {
     const rows = Number(size.value);
-    load({ size: rows, start: Math.floor(aim.start / rows) * rows });
+    // The first row that shows stays the first, unless the page would run beyond the end.
+    load({ size: rows, start: Math.max(0, Math.min(aim.start, state.rows - rows)) });
   });
   const copier = makeButton("Copy as CSV", copy);
   const isOnePage = state.rows <= Math.min(...sizes);
@@ -79,10 +79,11 @@ function tableView(state, ask, first) {
       Object.assign(at, wanted);
       show(decodePage(buffers[0]), answer.cut);
       setText(status, "");
-      announcer.say(caption.textContent);
+      announcer.say(table.getAttribute("aria-label"));
     } catch (error) {
       if (turn !== asked) return;
       aim = { ...at };
+      size.value = String(at.size);
       status.textContent = error.message;
     } finally {
       clearTimeout(patience);
@@ -117,7 +118,7 @@ function tableView(state, ask, first) {
   function say() {
     const [from, to] = [at.start + 1, at.start + shown.rows];
     where.textContent = state.rows ? `rows ${formatCount(from)} to ${formatCount(to)} of ${formatCount(state.rows)}` : "no rows";
-    caption.textContent = `${sortWords()}${where.textContent}`;
+    table.setAttribute("aria-label", `${sortWords()}${where.textContent}`);
     for (const { column, cell, arrow } of sorters) {
       const isSorted = column.name === at.column;
       cell.setAttribute("aria-sort", !isSorted ? "none" : at.descending ? "descending" : "ascending");
