@@ -82,8 +82,8 @@ def open_page(chromium):
         context.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_details_tell_all_kinds_of_work_and_trouble(open_page, shots, scheme):
+@pytest.mark.parametrize(("scheme", "blue"), [("light", [0, 114, 178, 255]), ("dark", [74, 163, 223, 255])])
+def test_details_tell_all_kinds_of_work_and_trouble(open_page, shots, scheme, blue):
     page = open_page(state_of(BUSY), color_scheme=scheme)
     if scheme == "dark":
         page.add_style_tag(content="body { background: #111 }")
@@ -103,7 +103,9 @@ def test_details_tell_all_kinds_of_work_and_trouble(open_page, shots, scheme):
         "waiting",
     ):
         expect(page.locator(".mr-legend").get_by_text(kind, exact=True)).to_be_visible()
-    name = page.get_by_role("img", name="worker worker-3").get_attribute("aria-label")
+    lane = page.get_by_role("img", name="worker worker-3")
+    assert lane.evaluate("lane => [...lane.getContext('2d').getImageData(2, 8, 1, 1).data]") == blue
+    name = lane.get_attribute("aria-label")
     assert "read and map 49 %" in name
     expect(page.get_by_role("list", name="what happened").get_by_role("listitem")).to_have_count(4)
     page.screenshot(path=shots / f"progress-busy-{scheme}.png")

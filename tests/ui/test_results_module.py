@@ -130,3 +130,31 @@ def test_page_of_another_size_begins_with_the_same_row(shown):
     shown.answer(error="the disk was away")
     expect(where).to_have_text("rows 154 to 203 of 203")
     expect(shown.page.get_by_role("combobox", name="rows on a page")).to_have_value("50")
+
+
+def colours(page):
+    """A colour that is ours, one that a page may set, and what the browser's own controls follow."""
+    return page.evaluate("""() => {
+        const root = document.querySelector(".mrkernel"), node = document.createElement("i");
+        node.style.background = "var(--mr-track)";
+        root.append(node);
+        const found = [getComputedStyle(node).backgroundColor, getComputedStyle(root).color,
+            getComputedStyle(root.querySelector("select")).colorScheme];
+        node.remove();
+        return found; }""")
+
+
+def test_colours_are_those_of_the_pages_theme_else_of_the_system(shown):
+    light = ["rgb(223, 227, 232)", "rgb(31, 35, 40)"]
+    dark = ["rgb(58, 63, 69)", "rgb(230, 230, 230)"]
+    page = shown.page
+    for system, expected in (("light", light), ("dark", dark)):
+        page.emulate_media(color_scheme=system)
+        assert colours(page)[:2] == expected
+        for node, name, values in (("body", "data-jp-theme-light", ("true", "false")),
+                                   ("body", "class", ("vscode-light", "vscode-dark")),
+                                   ("html", "theme", ("light", "dark"))):  # fmt: skip
+            for value, wanted, scheme in zip(values, (light, dark), ("light", "dark"), strict=True):
+                page.locator(node).evaluate("(node, [name, value]) => node.setAttribute(name, value)", [name, value])
+                assert colours(page) == [*wanted, scheme], (system, name, value)
+            page.locator(node).evaluate("(node, name) => node.removeAttribute(name)", name)

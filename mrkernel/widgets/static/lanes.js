@@ -52,22 +52,29 @@ function paintLane(canvas, cells, most) {
   canvas.height = LANE_HEIGHT * ratio;
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   const step = width / Math.max(most, FEWEST_CELLS);
-  context.fillStyle = colourOf(canvas, "track");
+  // Working out a colour takes the browser longer than painting a cell with it.
+  /** @type {Record<string, string>} */
+  const known = {};
+  const colour = (/** @type {string} */ name) => (known[name] ??= colourOf(canvas, name));
+  context.fillStyle = colour("track");
   context.fillRect(0, LANE_HEIGHT - 1, step * cells.length, 1);
   for (const [kind, first, length] of runsOf(cells)) {
     if (!KINDS[kind]) continue;
-    context.fillStyle = colourOf(canvas, KINDS[kind][0]);
+    context.fillStyle = colour(KINDS[kind][0]);
     const wide = Math.max(1, step * length - (step > 3 ? 0.5 : 0));
     context.fillRect(step * first, 2, wide, LANE_HEIGHT - 3);
-    if (kind === "x" || kind === "t") paintMark(context, kind, step * first + wide / 2);
+    if (kind === "x" || kind === "t") paintMark(context, kind, step * first + wide / 2, colour("back"));
   }
 }
 
-/** Failed and retried are told by a shape too. @param {CanvasRenderingContext2D} context @param {string} kind @param {number} x */
-function paintMark(context, kind, x) {
+/**
+ * Failed and retried are told by a shape too.
+ * @param {CanvasRenderingContext2D} context @param {string} kind @param {number} x @param {string} colour
+ */
+function paintMark(context, kind, x, colour) {
   const y = (LANE_HEIGHT + 1) / 2;
   context.save();
-  context.strokeStyle = context.fillStyle = colourOf(context.canvas, "back");
+  context.strokeStyle = context.fillStyle = colour;
   context.lineWidth = 1.6;
   context.beginPath();
   if (kind === "x") {
