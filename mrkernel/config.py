@@ -201,6 +201,10 @@ def _positive(value: Any) -> int:
     return number
 
 
+def _positive_or_auto(value: Any) -> int | None:
+    return None if str(value).strip().lower() == "auto" else _positive(value)
+
+
 def _boolean(value: Any) -> bool:
     if isinstance(value, bool):
         return value
@@ -246,7 +250,7 @@ def _error_limit(value: Any) -> int | float | None:
 
 
 _PARSERS: dict[str, Any] = {
-    "chunk_size": parse_bytes, "reducers": _positive, "workers": _positive, "combine": _on_off_auto,
+    "chunk_size": parse_bytes, "reducers": _positive_or_auto, "workers": _positive, "combine": _on_off_auto,
     "attempts": _positive, "limit": _positive, "scratch": str, "prestart": _boolean,
     "idle_timeout": parse_duration, "memory_limit": parse_bytes, "plot": _boolean, "plot_format": _picture,
     "progress": _boolean, "on_error": _on_error, "error_limit": _error_limit,

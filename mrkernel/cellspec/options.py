@@ -68,7 +68,7 @@ OPTIONS: tuple[Option, ...] = (
            help="use a kept function, or an aggregate, as the combiner"),
     Option(flags=("--sort",), metavar="key", choices=("key",), help="sort the whole result by key"),
     Option(flags=("--chunk-size",), metavar="SIZE", setting="chunk_size", help='bytes for each map task: "16 MiB"'),
-    Option(flags=("--reducers",), metavar="N", setting="reducers", help="number of result partitions"),
+    Option(flags=("--reducers",), metavar="N", setting="reducers", help="number of result partitions, or auto"),
     Option(flags=("--workers",), metavar="N", setting="workers", help="worker processes of the embedded cluster"),
     Option(flags=("--combine",), metavar="on|off|auto", setting="combine", choices=("on", "off", "auto"),
            help="combine pairs inside map tasks; auto decides while running"),

@@ -59,7 +59,7 @@ _JOB_OPTIONS: list[Callable[[Any], Any]] = [
     click.option("--format-option", "format_options", multiple=True, metavar="K=V", help="An option of the format."),
     click.option("--sort", type=click.Choice(["key"]), help="Sort the whole result by key."),
     click.option("--chunk-size", metavar="SIZE", help='Bytes for each map task: "16 MiB".'),
-    click.option("--reducers", metavar="N", help="Number of result partitions."),
+    click.option("--reducers", metavar="N", help="Number of result partitions, or auto."),
     click.option("--workers", metavar="N", help="Worker processes of the embedded cluster."),
     click.option("--combine", type=click.Choice(["on", "off", "auto"]), help="Combine pairs inside map tasks."),
     click.option("--attempts", metavar="N", help="How often a task may be tried."),

@@ -22,7 +22,7 @@ class MapReduce(Configurable):
     """Settings of mrkernel for this session; None takes a value back. A cell's own options beat them."""
 
     chunk_size = _setting('Target bytes of a map task: a number or "16 MiB".')
-    reducers = _setting("Number of result partitions.")
+    reducers = _setting("Number of result partitions, or auto.")
     workers = _setting("Worker processes of the embedded cluster.")
     combine = _setting("Whether to combine pairs inside map tasks: on, off, or None to decide while running.")
     attempts = _setting("How often a task may be tried.")

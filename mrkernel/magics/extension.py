@@ -29,7 +29,7 @@ def load_ipython_extension(shell: Any) -> None:
     shell.events.register("pre_run_cell", magics.take_results)
     shell.events.register("pre_run_cell", magics.configuration.take_over)
     shell.events.register("post_run_cell", magics.jobs.settle)
-    _show_tunings(shell)
+    _show_tunings(magics)
     # Without a kernel there is no loop that could serve anything while a cell awaits.
     if getattr(shell, "kernel", None) is not None:
         magics.transform = AwaitTransform(shell)
@@ -42,15 +42,15 @@ def load_ipython_extension(shell: Any) -> None:
         threading.Thread(target=_prestart, name="mrkernel-prestart", daemon=True).start()
 
 
-def _show_tunings(shell: Any) -> None:
+def _show_tunings(magics: Any) -> None:
     """Give tunings that are a cell's last expression their sliders too."""
 
     def show(tuning: Any, **_: Any) -> dict[str, Any]:
         from mrkernel.magics.tuning import tuning_bundle
 
-        return tuning_bundle(shell, tuning)
+        return tuning_bundle(magics, tuning)
 
-    shell.display_formatter.mimebundle_formatter.for_type_by_name(*_TUNING, show)
+    magics.shell.display_formatter.mimebundle_formatter.for_type_by_name(*_TUNING, show)
 
 
 def _prestart() -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mrkernel import session
 from mrkernel.cluster.watching import Watch
+from mrkernel.config import Settings
 from mrkernel.errors import JobCancelledError, JobInterruptedError
 from mrkernel.events import Event, StageFinished, TaskFinished
 from mrkernel.io import Source
@@ -39,27 +42,51 @@ class Rig:
         Where to run; None is this process, one task after the other.
     settings
         What the user has chosen already and the runs keep.
+    given
+        The settings in force. What a point leaves open is as here, whatever the session has been set to meanwhile.
+    find
+        Gives the cluster to use from now on, for :meth:`renew`; None is always the same.
 
     Attributes
     ----------
     stop
         Set by whoever wants the runs to end, from any thread.
+    look
+        Called many times a second while a run is waited for.
     """
 
-    def __init__(self, job: Job, source: Source, cluster: Cluster | None, settings: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        job: Job,
+        source: Source,
+        cluster: Cluster | None,
+        settings: dict[str, Any],
+        *,
+        given: Settings,
+        find: Callable[[], Cluster] | None = None,
+    ) -> None:
         self.job, self.source, self.settings = job, source, settings
         self.cluster = cluster
+        self._find = find
+        combine = "auto" if given.combine is None else given.combine
+        self._in_force = {"reducers": given.reducers or "auto", "combine": combine}
         self.layouts = Layouts(source)
         self.stop = threading.Event()
+        self.look: Callable[[], None] = lambda: None
+
+    def renew(self) -> None:
+        """Use the cluster that there is now: the one before may have stopped, or may not be wanted any more."""
+        if self._find is not None:
+            self.cluster = self._find()
 
     @property
     def n_workers(self) -> int:
         """Workers that there are."""
         return self.cluster.n_workers if self.cluster is not None else 1
 
-    @property
+    @cached_property
     def memory_limit(self) -> int | None:
-        """Bytes that a worker may hold; None where nobody limits it."""
+        """Bytes that a worker of the samples may hold; None where nobody limits it."""
         limits = [worker.memory_limit for worker in self.cluster.workers()] if self.cluster is not None else []
         return min((limit for limit in limits if limit), default=None)
 
@@ -77,12 +104,30 @@ class Rig:
                                cut=self.layouts.splits)  # fmt: skip
         return self._run(choice, source, limit_s, is_full=max_records is None)[0]
 
-    def whole(self, choice: Choice, *, limit_s: float | None = None) -> tuple[Measured, Result | None]:
-        """Run the whole input; the result is None if the time was over first."""
-        return self._run(choice, self.source, limit_s, is_full=True)
+    def whole(
+        self,
+        choice: Choice,
+        *,
+        limit_s: float | None = None,
+        started: Callable[[session.JobHandle], None] = lambda handle: None,
+    ) -> tuple[Measured, Result | None]:
+        """Run the whole input; the result is None if the time was over first.
+
+        Parameters
+        ----------
+        started
+            Called with the job's handle. Without a limit of time, who cancels the job ends this with its error.
+        """
+        return self._run(choice, self.source, limit_s, is_full=True, started=started)
 
     def _run(
-        self, choice: Choice, source: Source, limit_s: float | None, *, is_full: bool
+        self,
+        choice: Choice,
+        source: Source,
+        limit_s: float | None,
+        *,
+        is_full: bool,
+        started: Callable[[session.JobHandle], None] = lambda handle: None,
     ) -> tuple[Measured, Result | None]:
         recorder = _Recorder()
         workers = choice.workers or self.n_workers
@@ -91,9 +136,11 @@ class Rig:
         with Watch(place) as watch:
             began = time.perf_counter()
             handle = session.submit(self.job, source, listeners=[recorder],
-                                    **{**self.settings, **options, **given, "progress": False})  # fmt: skip
-            has_ended = _wait(handle, limit_s, self.stop)
-            result = handle.result() if has_ended else None
+                                    **{**self._in_force, **self.settings, **options, **given,
+                                       "progress": False})  # fmt: skip
+            started(handle)
+            has_ended = _wait(handle, limit_s, self.stop, self.look)
+            result = handle.result() if has_ended or limit_s is None else None
             seconds = time.perf_counter() - began
         plan = handle.plan
         stages = recorder.stages(plan)
@@ -117,11 +164,12 @@ class Rig:
         return place, {"cluster": place}
 
 
-def _wait(handle: session.JobHandle, limit_s: float | None, stop: threading.Event) -> bool:
+def _wait(handle: session.JobHandle, limit_s: float | None, stop: threading.Event, look: Callable[[], None]) -> bool:
     """Wait for a job; False if its time was over and it was cancelled."""
     deadline = None if limit_s is None else time.monotonic() + limit_s
     try:
         while not handle.wait(_LOOK_S):
+            look()
             if stop.is_set() or (deadline is not None and time.monotonic() > deadline):
                 handle.cancel()
                 handle.wait(_STOP_S)

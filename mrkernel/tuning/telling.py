@@ -18,18 +18,20 @@ Say: TypeAlias = Callable[[int, int, str], None]
 
 
 @contextmanager
-def telling(name: str, given: Settings, say: Say | None, stop: Callable[[], None]) -> Iterator[Say]:
-    """What a tuning calls before each run: ``say``, or a display of its own that ends with the block.
+def telling(
+    name: str, given: Settings, say: Say | None, stop: Callable[[], None]
+) -> Iterator[tuple[Say, Callable[[], None]]]:
+    """What a tuning calls before each run, and what it calls often while one lasts.
 
-    ``stop`` is what the display's Cancel button calls.
+    That is ``say`` and nothing, or a display of its own that ends with the block, whose Cancel button calls ``stop``.
     """
     if say is not None:
-        yield say
+        yield say, lambda: None
         return
     display, began = open_display(given), time.monotonic()
     if isinstance(display, Controls):
         display.connect(stop)
-    last = (0, 1)
+    last = (0, 1, "")
 
     def progress(state: str, done: int, total: int, words: str = "") -> Progress:
         seconds = time.monotonic() - began
@@ -40,16 +42,19 @@ def telling(name: str, given: Settings, say: Say | None, stop: Callable[[], None
 
     def show(done: int, total: int, words: str) -> None:
         nonlocal last
-        last = (done, total)
+        last = (done, total, words)
+        look()
+
+    def look() -> None:
         if display is not None:
             # A display that breaks must not take the tuning with it.
             with suppress(Exception):
-                display.update(progress("running", done, total, words))
+                display.update(progress("running", *last))
 
     state = "failed"
     try:
-        yield show
-        state, last = "finished", (last[1], last[1])
+        yield show, look
+        state, last = "finished", (last[1], last[1], "")
     except JobInterruptedError:
         state = "interrupted"
         raise
@@ -59,4 +64,6 @@ def telling(name: str, given: Settings, say: Say | None, stop: Callable[[], None
     finally:
         if display is not None:
             with suppress(Exception):
-                display.finish(progress(state, *last))
+                display.finish(progress(state, *last[:2]))
+            # What was measured later is not shown where the tuning was.
+            display = None

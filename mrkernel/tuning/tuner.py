@@ -6,6 +6,8 @@ import math
 import secrets
 import weakref
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mrkernel import config
@@ -100,8 +102,9 @@ def tune(
     try:
         whole = as_source(source).localized(folders.input())
         place = None if executor == "inline" else cluster or _default_cluster(given)
-        rig = Rig(job, whole, place, settings)
-        with telling(job.name, given, say, rig.stop.set) as tell:
+        is_chosen = place is None or cluster is not None
+        rig = Rig(job, whole, place, settings, given=given, find=None if is_chosen else partial(_cluster_now, given))
+        with telling(job.name, given, say, rig.stop.set) as (tell, rig.look):
             tuning = _tuned(rig, given, Experiment(rig, budget_s, workers=counts, say=tell))
     except BaseException:
         folders.discard()
@@ -115,6 +118,13 @@ def _default_cluster(given: config.Settings) -> Cluster:
     from mrkernel.cluster import default
 
     return default(given)
+
+
+def _cluster_now(given: config.Settings) -> Cluster:
+    """The cluster of this process as it is; started as for the tuning where none runs."""
+    from mrkernel.cluster import current
+
+    return _default_cluster(given if current() is None else replace(given, workers=None))
 
 
 def _tuned(rig: Rig, given: config.Settings, experiment: Experiment) -> Tuning:

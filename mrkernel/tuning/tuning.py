@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from mrkernel.result import Result
+    from mrkernel.session import JobHandle
 
 __all__ = ["Tuning"]
 
@@ -61,7 +63,8 @@ class Tuning:
     rig: Rig
     forecasts: Forecasts
     chosen: Choice = field(default_factory=Choice)
-    _applied: frozenset[str] = frozenset()
+    # What was applied, and what the session held before.
+    _applied: dict[str, tuple[Any, Any]] = field(default_factory=dict)
 
     @property
     def error(self) -> float:
@@ -113,12 +116,21 @@ class Tuning:
         choice = _choice(chunk_size=chunk_size, workers=workers, reducers=partitions, combine=combine)
         return self.measure_choice(choice if choice.settings else self.chosen)
 
-    def measure_choice(self, choice: Choice) -> tuple[Measured, Result]:
-        """Run the whole input for real at a point, the default included."""
+    def measure_choice(
+        self, choice: Choice, *, started: Callable[[JobHandle], None] = lambda handle: None
+    ) -> tuple[Measured, Result]:
+        """Run the whole input for real at a point, the default included, on the cluster that there is now.
+
+        Parameters
+        ----------
+        started
+            Called with the handle of the run, which may be cancelled.
+        """
         # A size that is left out would be whatever has been applied meanwhile.
         chunk_bytes = choice.chunk_size or self.forecasts.forecast(choice).chunk_bytes
         self.rig.stop.clear()
-        measured, result = self.rig.whole(replace(choice, chunk_size=chunk_bytes))
+        self.rig.renew()
+        measured, result = self.rig.whole(replace(choice, chunk_size=chunk_bytes), started=started)
         assert result is not None
         self.points.append(measured)
         return measured, result
@@ -139,10 +151,12 @@ class Tuning:
         return self.apply_choice(choice if choice.settings else self.chosen)
 
     def apply_choice(self, choice: Choice) -> str:
-        """Set the session's settings to a point; the default takes back what was applied before."""
-        before = dict.fromkeys(self._applied)
+        """Set the session's settings to a point; what it leaves open is as it was before anything was applied."""
+        held = config.session_values()
+        # What the user has set since then is the user's.
+        before = {name: old for name, (applied, old) in self._applied.items() if held.get(name) == applied}
         config.use_session(**{**before, **choice.settings})
-        self._applied = frozenset(choice.settings)
+        self._applied = {name: (value, before.get(name, held.get(name))) for name, value in choice.settings.items()}
         return choice.options
 
     def plot(self) -> Axes:

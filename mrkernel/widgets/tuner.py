@@ -1,4 +1,4 @@
-"""A tuning with sliders: predictions for all points at once, and two presses that come back."""
+"""A tuning with sliders: predictions for all points at once, and three presses that come back."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ class TunerWidget(anywidget.AnyWidget):
     apply, measure
         Called with the point that is shown, as positions on the four axes of the state, when their buttons are
         pressed, in any thread of the kernel. They answer through :meth:`answer`.
+    stop
+        Called for each press of Cancel, which is there while a measurement runs.
     """
 
     _esm = module("common.js", "tunercharts.js", "tuner.js")
@@ -40,9 +42,15 @@ class TunerWidget(anywidget.AnyWidget):
     layout = traitlets.Any(default_value=None, allow_none=True).tag(sync=True)
 
     def __init__(
-        self, state: dict[str, Any], *, apply: Callable[[Point], None], measure: Callable[[Point], None]
+        self,
+        state: dict[str, Any],
+        *,
+        apply: Callable[[Point], None],
+        measure: Callable[[Point], None],
+        stop: Callable[[], None],
     ) -> None:
         self._commands = {"apply": apply, "measure": measure}
+        self._stop = stop
         super().__init__(state=state, place=uuid.uuid4().hex)
         self.on_msg(self._receive)
         # As in the progress widget: the front end knows better than ipykernel on which shell it wants an answer.
@@ -56,6 +64,8 @@ class TunerWidget(anywidget.AnyWidget):
 
     def _receive(self, _: Any, content: Any, buffers: Any) -> None:
         said: dict[str, Any] = content if isinstance(content, dict) else {}
+        if said.get("cmd") == "stop":
+            self._stop()
         command, at = self._commands.get(str(said.get("cmd"))), self._point(said.get("at"))
         if command is not None and at is not None:
             command(at)

@@ -45,10 +45,11 @@ def test_plot_stands_alone_or_with_a_kind(line, plot, kind):
     assert (spec.plot, spec.plot_kind) == (plot, kind)
 
 
-def test_combine_auto_takes_an_outer_setting_back(monkeypatch):
-    monkeypatch.setenv("MRKERNEL_COMBINE", "off")
-    assert settings().combine is False
-    assert settings(**parse("--combine auto", {}).settings).combine is None
+@pytest.mark.parametrize(("name", "outer", "held"), [("combine", "off", False), ("reducers", "3", 3)])
+def test_auto_takes_an_outer_setting_back(monkeypatch, name, outer, held):
+    monkeypatch.setenv(f"MRKERNEL_{name.upper()}", outer)
+    assert getattr(settings(), name) == held
+    assert getattr(settings(**parse(f"--{name} auto", {}).settings), name) is None
 
 
 @pytest.mark.parametrize(

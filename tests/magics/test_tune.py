@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import time
+
 import pytest
 
 import mrkernel as mr
 from mrkernel import config
 from mrkernel.errors import OptionError
+from mrkernel.magics.tuning import _Live
+from mrkernel.tuning import summary
+from mrkernel.widgets.tuner import TunerWidget
+from tests.engine.marks import wait_until
 
 WORDS = "def mapper(line):\n    for word in line.split():\n        yield word, 1\n\nreducer = sum\n"
 
@@ -50,6 +57,48 @@ def test_applied_settings_show_in_config_and_are_taken_back_there(shell):
     shell.run_line_magic("config", "MapReduce.chunk_size = None")
     assert config.settings().reducers is None
     assert config.settings().chunk_size is None
+
+
+@pytest.fixture
+def held(shell, tmp_path):
+    """The buttons of a tuning whose job lasts as long as a file is there, the file, and the shell's jobs."""
+    mark = tmp_path / "held"
+
+    def mapper(line):
+        while mark.exists():
+            time.sleep(0.01)
+        yield line, 1
+
+    tuning = mr.tune(mr.Job(mapper, sum, name="held"), ["a", "b"], budget=1, executor="inline")
+    jobs = shell.magics_manager.registry["MapReduceMagics"].jobs
+    live = _Live(jobs, tuning)
+    live.widget = TunerWidget(summary(tuning), apply=live.apply, measure=live.measure, stop=live.stop)
+    mark.touch()
+    yield live, mark, jobs
+    live.widget.close()
+
+
+def test_measurement_is_a_job_that_can_be_cancelled(shell, capsys, held):
+    live, mark, jobs = held
+
+    def cancel_line():
+        shell.run_line_magic("mr", "jobs")
+        assert re.search(r"held: running, ", capsys.readouterr().out)
+        shell.run_line_magic("mr", "cancel held")
+
+    for cancel in (cancel_line, lambda: live.widget._receive(None, {"cmd": "stop"}, [])):
+        live.widget._receive(None, {"cmd": "measure", "at": live.widget.state["default"]}, [])
+        assert live.widget.reply["busy"]
+        wait_until(lambda: live._handle is not None)
+        cancel()
+        wait_until(lambda: not live.widget.reply["busy"])
+        assert live.widget.reply["text"].startswith("not measured: the job held was cancelled in its map stage")
+        wait_until(lambda: not live._is_free.locked())
+    mark.unlink()
+    live.measure(live.widget.state["default"])
+    wait_until(lambda: not live.widget.reply["busy"])
+    assert re.match(r"measured the default: \d+\.\d\d s on the whole input", live.widget.reply["text"])
+    assert [note.state for note in jobs.notes()] == ["cancelled", "cancelled", "finished"]
 
 
 @pytest.mark.parametrize(

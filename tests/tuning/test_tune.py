@@ -10,13 +10,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from html import escape as html_escape
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import mrkernel as mr
 from mrkernel import config
+from mrkernel.cluster import limited
 from mrkernel.io import Source, as_source
 from mrkernel.plots import alt_text
+from mrkernel.progress import Progress
 from mrkernel.tuning import Choice, summary
 from mrkernel.tuning.fitting import makespan
 from mrkernel.tuning.measured import Measured, StageSeen
@@ -48,9 +51,9 @@ def modelled(monkeypatch: pytest.MonkeyPatch) -> None:
     run = Rig._run
 
     def timed(
-        rig: Rig, choice: Choice, source: Source, limit_s: float | None, *, is_full: bool
+        rig: Rig, choice: Choice, source: Source, limit_s: float | None, **options: Any
     ) -> tuple[Measured, mr.Result | None]:
-        measured, result = run(rig, choice, source, None, is_full=is_full)
+        measured, result = run(rig, choice, source, None, **options)
         workers = choice.workers or rig.n_workers
         stages = {}
         for name, stage in measured.stages.items():
@@ -64,6 +67,12 @@ def modelled(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Rig, "_run", timed)
     monkeypatch.setattr(Rig, "n_workers", 2)
+
+
+@pytest.fixture(scope="module")
+def words() -> mr.Tuning:
+    """A job that is tuned in this process."""
+    return mr.tune(WORDS, ["to be or not to be"] * 200, budget=1, executor="inline")
 
 
 @pytest.fixture
@@ -130,6 +139,62 @@ def test_applying_changes_the_next_run_and_can_be_taken_back(slow: mr.Tuning) ->
 def test_applying_a_chosen_point_gives_the_text_to_paste(slow: mr.Tuning) -> None:
     assert slow.apply(chunk_size="24 MiB", partitions=12) == '--chunk-size "24 MiB" --reducers 12'
     assert config.settings().reducers == 12
+
+
+@pytest.mark.usefixtures("_clean_settings")
+def test_what_a_point_leaves_open_is_as_the_user_has_set_it(words: mr.Tuning) -> None:
+    config.use_session(chunk_size="8 MiB", combine=False)
+    words.apply(chunk_size="24 MiB", partitions=3)
+    words.apply(chunk_size="48 MiB", combine=True)
+    assert config.session_values() == {"chunk_size": 48 << 20, "combine": True}
+    words.apply(partitions=5)
+    assert config.session_values() == {"chunk_size": "8 MiB", "combine": False, "reducers": 5}
+    config.use_session(reducers=6)
+    words.apply_choice(Choice())
+    assert config.session_values() == {"chunk_size": "8 MiB", "combine": False, "reducers": 6}
+
+
+@pytest.mark.usefixtures("_clean_settings")
+def test_measuring_what_a_point_leaves_open_takes_nothing_that_was_applied_meanwhile(words: mr.Tuning) -> None:
+    words.apply(chunk_size="24 MiB", partitions=7, combine=False)
+    handles: list[mr.JobHandle] = []
+    words.measure_choice(Choice(), started=handles.append)
+    words.measure_choice(Choice(reducers=2), started=handles.append)
+    found = [handle.plan.settings for handle in handles]
+    assert [(given.reducers, given.combine) for given in found] == [(None, None), (2, None)]
+    assert found[0].chunk_size == words.default.chunk_bytes
+    words.apply_choice(Choice())
+
+
+@pytest.mark.cluster
+def test_measuring_uses_the_cluster_that_there_is_then(slow: mr.Tuning, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = limited(mr.cluster(), 1)
+    monkeypatch.setattr("mrkernel.cluster.default", lambda given: other)
+    measured, _ = slow.measure(chunk_size=slow.best.chunk_bytes)
+    assert measured.choice.workers == 1
+
+
+class _Display:
+    """What was shown of a tuning: its words, and None when it ended."""
+
+    def __init__(self) -> None:
+        self.shown: list[str | None] = []
+
+    def update(self, progress: Progress) -> None:
+        self.shown += progress.notes
+
+    def finish(self, progress: Progress) -> None:
+        self.shown.append(None)
+
+
+def test_display_moves_while_a_sample_runs_and_ends_with_the_tuning(monkeypatch: pytest.MonkeyPatch) -> None:
+    display = _Display()
+    monkeypatch.setattr("mrkernel.tuning.telling.open_display", lambda given: display)
+    monkeypatch.setattr("mrkernel.tuning.rig._LOOK_S", 0.01)
+    tuning = mr.tune(SLOW, RECORDS[:20], budget=1, executor="inline")
+    assert display.shown.count(display.shown[0]) >= 3
+    tuning.measure()
+    assert display.shown.index(None) == len(display.shown) - 1
 
 
 @pytest.mark.cluster
@@ -199,7 +264,7 @@ def test_record_that_takes_longer_than_the_time_is_an_error_that_says_so(cluster
 
 
 def test_stopped_rig_cancels_what_runs() -> None:
-    rig = Rig(WORDS, as_source(["to be"] * 50), None, {})
+    rig = Rig(WORDS, as_source(["to be"] * 50), None, {}, given=config.Settings())
     rig.stop.set()
     with pytest.raises(mr.errors.JobCancelledError, match="the tuning of words was cancelled; nothing was changed"):
         rig.sample(Choice(chunk_size=100), n_splits=2)

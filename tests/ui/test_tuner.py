@@ -74,10 +74,16 @@ def test_tuner_predicts_applies_and_leaves_a_page_that_reads_well(lab, open_note
     assert int(notebook.output(2).inner_text().split(":")[-1]) == 1
     tuner.get_by_role("button", name="Show default").click()
     tuner.get_by_role("button", name="Apply").click()
-    expect(tuner.get_by_role("paragraph").filter(has_text="mrkernel chooses again")).to_be_visible()
+    expect(tuner.get_by_role("paragraph").filter(has_text="settings are as they were before")).to_be_visible()
     notebook.run(5)
     assert int(notebook.output(5).inner_text().split(":")[-1]) == 1
 
+    cancel = tuner.get_by_role("button", name="Cancel")
+    expect(cancel).to_be_hidden()
+    tuner.get_by_role("button", name="Measure").click()
+    cancel.click()
+    expect(tuner.get_by_role("paragraph").filter(has_text="not measured: the job ")).to_be_visible()
+    expect(cancel).to_be_hidden()
     tuner.get_by_role("button", name="Show advice").click()
     tuner.get_by_role("button", name="Measure").click()
     measured = tuner.get_by_role("paragraph").filter(has_text=" s on the whole input")

@@ -22,7 +22,7 @@ def widget(pressed):
     def note(name):
         return lambda at: pressed.append((name, at))
 
-    widget = TunerWidget(STATE, apply=note("apply"), measure=note("measure"))
+    widget = TunerWidget(STATE, apply=note("apply"), measure=note("measure"), stop=lambda: pressed.append("stop"))
     yield widget
     widget.close()
 
@@ -31,6 +31,11 @@ def widget(pressed):
 def test_press_comes_with_the_point_that_is_shown(widget, pressed, command):
     widget._receive(widget, {"cmd": command, "at": [2, 1, 0, 0]}, [])
     assert pressed == [(command, (2, 1, 0, 0))]
+
+
+def test_cancel_needs_no_point(widget, pressed):
+    widget._receive(widget, {"cmd": "stop"}, [])
+    assert pressed == ["stop"]
 
 
 @pytest.mark.parametrize(
@@ -55,7 +60,7 @@ def test_answers_add_to_the_runs_that_are_shown(widget):
 
 
 def test_each_widget_has_a_place_of_its_own_and_plain_state(widget):
-    other = TunerWidget(STATE, apply=print, measure=print)
+    other = TunerWidget(STATE, apply=print, measure=print, stop=print)
     assert other.place != widget.place
     assert json.loads(json.dumps(widget.state)) == STATE
     assert widget.layout is None

@@ -71,6 +71,23 @@ function makeFacts() {
   } };
 }
 
+/** Cancel, which is there while something runs; a second press forces. @param {() => void} onpress */
+function makeStop(onpress) {
+  let presses = 0;
+  const node = /** @type {HTMLButtonElement} */ (makeButton("Cancel", () => {
+    presses += 1;
+    onpress();
+    show(true);
+  }, { class: "mr-button mr-danger", title: "Stop the measurement" }));
+  function show(/** @type {boolean} */ isRunning) {
+    if (!isRunning) presses = 0;
+    setText(node, ["Cancel", "Force stop", "Stopping"][Math.min(presses, 2)]);
+    node.disabled = presses > 1;
+    node.hidden = !isRunning;
+  }
+  return { node, show };
+}
+
 /** All of it, in an element of its own; returns the element and how to stop. @param {any} model */
 function makeTuner(model) {
   const state = model.get("state");
@@ -91,6 +108,7 @@ function makeTuner(model) {
     { class: "mr-button mr-main", title: "Use these settings for all jobs of this session" });
   const measure = makeButton("Measure", () => model.send({ cmd: "measure", at }),
     { title: "Run the whole input with these settings" });
+  const stop = makeStop(() => model.send({ cmd: "stop" }));
   const best = makeButton("Show advice", () => jump(state.best)), usual = makeButton("Show default", () => jump(state.default));
 
   function move(/** @type {number} */ axis, /** @type {number} */ position) {
@@ -113,6 +131,7 @@ function makeTuner(model) {
   function answered() {
     const reply = model.get("reply");
     measure.disabled = apply.disabled = Boolean(reply.busy);
+    stop.show(Boolean(reply.busy));
     setText(said, reply.text ?? "");
     charts.show(at, reply.runs ?? []);
     announcer.say(reply.text ?? "");
@@ -122,7 +141,7 @@ function makeTuner(model) {
     make("div", { class: "mr-tuner-body" },
       make("div", {}, make("div", { class: "mr-sliders" }, sliders.flatMap((slider) => slider.nodes)), facts.table,
         make("div", { class: "mr-row" }, best, usual)), charts.node),
-    make("p", { class: "mr-paste" }, paste), make("div", { class: "mr-row" }, apply, copy, measure), said, announcer.node);
+    make("p", { class: "mr-paste" }, paste), make("div", { class: "mr-row" }, apply, copy, measure, stop.node), said, announcer.node);
   model.on("change:reply", answered);
   show();
   answered();
