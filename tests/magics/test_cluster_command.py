@@ -36,6 +36,8 @@ def say(shell, capsys):
 def own(say, monkeypatch):
     """``say`` for a test that starts and stops its cluster: the one that tests share is out of sight meanwhile."""
     monkeypatch.setattr(choice, "_choice", choice._Choice())
+    # A job would scale the cluster to so many workers.
+    monkeypatch.delenv("MRKERNEL_WORKERS")
     yield say
     found = current()
     if found is not None:
