@@ -114,12 +114,13 @@ def test_measuring_the_best_point_runs_all_of_the_input_for_real(slow: mr.Tuning
     assert measured.seconds > 0.75
 
 
-@pytest.mark.cluster
-def test_prediction_knows_fewer_workers_and_more_partitions(slow: mr.Tuning) -> None:
-    small = slow.best.chunk_bytes
-    two, one = slow.predict(chunk_size=small), slow.predict(chunk_size=small, workers=1)
+@pytest.mark.usefixtures("modelled")
+def test_prediction_knows_fewer_workers_and_more_partitions() -> None:
+    tuning = mr.tune(QUICK, RECORDS, budget=4, executor="inline")
+    small = tuning.best.chunk_bytes
+    two, one = tuning.predict(chunk_size=small), tuning.predict(chunk_size=small, workers=1)
     assert one.seconds > 1.5 * two.seconds
-    assert slow.predict(partitions=8).n_reduces == 8
+    assert tuning.predict(partitions=8).n_reduces == 8
     assert two.low_s < two.seconds < two.high_s
     assert two.memory_bytes > 50e6
 
