@@ -220,7 +220,7 @@ def _hash_number(key: Any) -> int:
     """
     if isinstance(key, complex):
         if key.imag:
-            return hash(key) & 0xFFFFFFFFFFFFFFFF
+            return _mixed_hash(key)
         key = key.real
     if key != key:
         return int(_NAN)
@@ -232,7 +232,12 @@ def _hash_number(key: Any) -> int:
             return int(_hash_floats(np.array([float(key)]))[0])
     except OverflowError:
         pass
-    return hash(key) & 0xFFFFFFFFFFFFFFFF
+    return _mixed_hash(key)
+
+
+def _mixed_hash(key: Any) -> int:
+    """Python's numeric hash, which fills 61 bits, spread over 64: its high bits choose the partition."""
+    return int(_mix(np.array([hash(key)], np.int64).view(np.uint64))[0])
 
 
 def _hash_other(key: Any) -> int:

@@ -168,7 +168,7 @@ class Reduction:
 
     def _as_states(self, table: pa.Table) -> pa.Table:
         if pa.types.is_integer(table.schema.field(1).type):
-            # A row's state is no larger than the row: grouping it before the others would only be done twice.
+            # The state of an integer is small: grouping such rows before the others would only be done twice.
             key, value = ((_one(table.column(n)), table.schema.field(n)) for n in range(2))
             rows = Groups(np.arange(table.num_rows), key)
             return self._from_values(rows, value) or self.combine([table])

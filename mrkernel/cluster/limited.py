@@ -51,6 +51,9 @@ class _Limited(Cluster):
     def follow(self, prefix: str) -> tuple[str, ...]:
         """Let tasks run on those that are there now: dask keeps tasks for addresses, and would wait for these."""
         found = self._present()
+        if not found:
+            # No address at all would mean any.
+            return found
         try:
             self.client.run_on_scheduler(_allow, prefix, list(found))
         except Exception as error:

@@ -81,16 +81,19 @@ def kill_workers(client: Any, leaving: Collection[Node], prefix: str = "") -> di
         import psutil
         from distributed import Scheduler
 
+        pid, folder = dask_worker.pid, dask_worker.worker_dir
+        if pid is None or folder is None:
+            # Another worker is on its way already; psutil would take None for this very process.
+            return "free" if prefix else "kept"
         try:
-            process = psutil.Process(dask_worker.pid)
+            process = psutil.Process(pid)
             # A worker that heard that it was forgotten would close its nanny too, and none would come in its place.
             process.suspend()
-        except (psutil.Error, TypeError, ValueError):
+        except psutil.Error:
             return "kept"
         try:
-            names = os.listdir(dask_worker.worker_dir)
-            is_left = bool(prefix) and not any(name.startswith(prefix) for name in names)
-        except (OSError, TypeError):
+            is_left = bool(prefix) and not any(name.startswith(prefix) for name in os.listdir(folder))
+        except OSError:
             is_left = False
         if is_left:
             process.resume()
@@ -98,18 +101,20 @@ def kill_workers(client: Any, leaving: Collection[Node], prefix: str = "") -> di
         # Else the scheduler counts a death for each task that waits there, and gives a task up after a few. The
         # option has changed its name; a scheduler of another version that knows neither counts them.
         option = "expected" if "expected" in inspect.signature(Scheduler.remove_worker).parameters else "safe"
-        with suppress(Exception):
-            forgetting = dask_worker.scheduler.unregister(
-                address=dask_worker.worker_address, stimulus_id="mrkernel-replace", close=False, **{option: True}
-            )
-            await asyncio.wait_for(forgetting, _ANSWER_S)
-        family = [process]
-        with suppress(psutil.Error):
-            family += process.children(recursive=True)
-        for member in family:
-            # Whatever a member's state is; one that has ended meanwhile needs nothing.
+        try:
+            with suppress(Exception):
+                forgetting = dask_worker.scheduler.unregister(
+                    address=dask_worker.worker_address, stimulus_id="mrkernel-replace", close=False, **{option: True}
+                )
+                await asyncio.wait_for(forgetting, _ANSWER_S)
+        finally:
+            family = [process]
             with suppress(psutil.Error):
-                member.kill()
+                family += process.children(recursive=True)
+            for member in family:
+                # Whatever a member's state is; one that has ended meanwhile needs nothing.
+                with suppress(psutil.Error):
+                    member.kill()
         return "killed"
 
     nannies = [node.nanny for node in leaving if node.nanny]

@@ -147,7 +147,7 @@ class DaskExecutor:
             elif isinstance(item, WorkersSeen):
                 messages.append(item)
                 if self._watch.lacks_some:
-                    self._watch.only = self._cluster.follow(self._topic)
+                    self._watch.only = self._cluster.follow(self._topic) or self._watch.only
             elif item:
                 received, told = item
                 self._clocks.hear(told["worker"], told["clock"], received)

@@ -115,15 +115,17 @@ class _Kept:
         self._keeps_all = keeps_all
         self._first: list[tuple[_Position, Failure]] = []
         self._last: _Position | None = None
-        self._by_kind: dict[str, tuple[_Position, Failure]] = {}
+        # By stage and kind.
+        self._by_kind: dict[tuple[int, str], tuple[_Position, Failure]] = {}
 
     def add(self, place: tuple[int, int], failures: Sequence[Failure]) -> None:
         """What a task has kept, in its order."""
         for number, failure in enumerate(failures):
             position = (*place, -1 if failure.offset is None else failure.offset, number)
-            known = self._by_kind.get(failure.kind)
+            kind = (place[0], failure.kind)
+            known = self._by_kind.get(kind)
             if known is None or position <= known[0]:
-                self._by_kind[failure.kind] = (position, failure)
+                self._by_kind[kind] = (position, failure)
             if self._keeps_all and (self._last is None or position < self._last):
                 self._first.append((position, failure))
         # Sorting only when twice as many came as stay keeps the cost of each in bounds, however many tasks there are.
@@ -131,11 +133,12 @@ class _Kept:
             self._first = _lowest(self._first)
             self._last = self._first[-1][0]
         if len(self._by_kind) > 2 * KEPT:
-            self._by_kind = {one[1].kind: one for one in _lowest(list(self._by_kind.values()))}
+            self._by_kind = {(one[0][0], one[1].kind): one for one in _lowest(list(self._by_kind.values()))}
 
     def forget(self, place: tuple[int, int]) -> None:
         """A task has run again, and tells anew."""
         self._first = [one for one in self._first if one[0][:2] != place]
+        self._by_kind = {kind: one for kind, one in self._by_kind.items() if one[0][:2] != place}
         self._last = None
 
     def in_order(self) -> list[tuple[_Position, Failure]]:

@@ -14,7 +14,7 @@ import io
 import os
 import resource
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -125,8 +125,9 @@ class SmallRuns:
             start = self._file.tell()
             self._file.write(content)
             self._file.flush()
-        except OSError:
+        except OSError as error:
             self.close()
+            error.filename = self._path
             raise
         return self._path, start
 
@@ -219,21 +220,28 @@ class _Opener:
             raise LostRunError((run.task,)) from None
 
     def open_all(self, runs: Sequence[Run]) -> list[ipc.RecordBatchFileReader]:
-        readers, lost = [], []
-        for run in runs:
-            try:
-                readers.append(self.open(run))
-            except LostRunError:
-                lost.append(run.task)
-        if lost:
-            raise LostRunError(tuple(sorted(set(lost))))
-        return readers
+        return _of_each(runs, self.open)
 
 
-def _most_open() -> int:
-    """How many runs may be open at once, half of what the process may open; of more, each is read and closed."""
+def _of_each(runs: Iterable[Run], read: Callable[[Run], Any]) -> list[Any]:
+    """What is read of each run; those that are lost are told together, as each would cost another attempt."""
+    found: list[Any] = []
+    lost: set[int] = set()
+    for run in runs:
+        try:
+            found.append(read(run))
+        except LostRunError as error:
+            lost.update(error.tasks)
+    if lost:
+        raise LostRunError(tuple(sorted(lost)))
+    return found
+
+
+def _can_be_open(runs: Sequence[Run]) -> bool:
+    """Whether their files are no more than half of what the process may open; else each is read and closed."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return _MOST_MAPPED if limit == resource.RLIM_INFINITY else min(_MOST_MAPPED, limit // 2)
+    most = _MOST_MAPPED if limit == resource.RLIM_INFINITY else min(_MOST_MAPPED, limit // 2)
+    return len({run.path for run in runs}) <= most
 
 
 class RunReaders:
@@ -242,7 +250,8 @@ class RunReaders:
     @phase("fetch")
     def __init__(self, runs: Sequence[Run], fetch: Fetch | None = None) -> None:
         self._runs = [run for run in runs if run.n_rows]
-        is_mapped = len(self._runs) <= _most_open()
+        self._indexes = {(run.path, run.start): index for index, run in enumerate(self._runs)}
+        is_mapped = _can_be_open(self._runs)
         self._opener = _Opener(fetch, is_mapped=is_mapped)
         # Where a partition is: its batch, as one without rows has none; in a small run its first row.
         self._places = [
@@ -259,14 +268,14 @@ class RunReaders:
         LostRunError
             Naming the map task whose file is gone.
         """
-        tables = []
-        for index, run in enumerate(self._runs):
-            if run.rows[number]:
-                reader = self._readers[index] if self._readers else self._opener.open(run)
-                place = int(self._places[index][number])
-                found = _read(run, partial(reader.get_batch, 0 if run.is_small else place))
-                tables.append(found.slice(place, run.rows[number]) if run.is_small else found)
-        return tables
+        return _of_each((run for run in self._runs if run.rows[number]), partial(self._read, number))
+
+    def _read(self, number: int, run: Run) -> pa.Table:
+        index = self._indexes[run.path, run.start]
+        reader = self._readers[index] if self._readers else self._opener.open(run)
+        place = int(self._places[index][number])
+        found = _read(run, partial(reader.get_batch, 0 if run.is_small else place))
+        return found.slice(place, run.rows[number]) if run.is_small else found
 
 
 @phase("fetch")
@@ -279,10 +288,10 @@ def read_all(runs: Sequence[Run], fetch: Fetch | None = None) -> list[pa.Table]:
         Naming the map tasks whose files are gone.
     """
     kept = [run for run in runs if run.n_rows]
-    is_mapped = len(kept) <= _most_open()
+    is_mapped = _can_be_open(kept)
     opener = _Opener(fetch, is_mapped=is_mapped)
     if not is_mapped:
-        return [_read(run, opener.open(run).read_all) for run in kept]
+        return _of_each(kept, lambda run: _read(run, opener.open(run).read_all))
     return [_read(run, reader.read_all) for run, reader in zip(kept, opener.open_all(kept), strict=True)]
 
 

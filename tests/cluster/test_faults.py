@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from mrkernel.cluster import Cluster, current, prestart
+from mrkernel.cluster.handle import ask
+from mrkernel.cluster.replacing import kill_workers, nodes
 from mrkernel.errors import ClusterError
 from tests.engine.marks import wait_until
 
@@ -91,6 +93,19 @@ def test_restart_worker_frees_one_that_holds_the_interpreter_lock(own_cluster: C
     assert cluster.client.submit(pow, 2, 3).result(timeout=5) == 8
     assert time.monotonic() - started < 5
     assert cluster.workers()[0].pid != worker.pid
+
+
+@pytest.mark.parametrize("prefix", ["", "mrkernel-"])
+def test_replacing_a_worker_that_has_just_died_touches_nothing_else(
+    own_cluster: Callable[..., Cluster], prefix: str
+) -> None:
+    cluster = own_cluster(workers=1)
+    (worker,) = cluster.workers()
+    (node,) = nodes(ask(cluster.client, "identity", n_workers=-1))
+    assert worker.pid
+    os.kill(worker.pid, signal.SIGKILL)
+    kill_workers(cluster.client, [node], prefix)
+    assert cluster.client.submit(pow, 2, 3).result(timeout=20) == 8
 
 
 def test_scale_down_ends_a_worker_that_does_not_answer(own_cluster: Callable[..., Cluster]) -> None:

@@ -359,3 +359,11 @@ def test_records_are_escaped_and_cut(inline):
     errors = inline(mr.Job(int, sum), [record], on_error="collect").errors
     assert "<img" not in errors._repr_html_()
     assert len(next(iter(errors))["record"]) == 4000
+
+
+def test_columns_keep_their_names_and_types_where_every_key_is_bad(inline):
+    pairs = [("a", 1), ("a", "x"), ("b", "y"), ("b", 2)]
+    job = mr.Job(None, {"largest": max, "n": len})
+    result = inline(job, pairs, on_error="skip")
+    assert len(result) == 0
+    assert result.to_arrow().schema.names == ["key", "largest", "n"]

@@ -225,12 +225,18 @@ class Removing(Log):
 
 
 @pytest.fixture
-def roots(executor, tmp_path, monkeypatch):
+def roots(executor, request):
     """Folders below which the executor's shuffle files are."""
     if executor == "cluster":
         from mrkernel.cluster import current
 
         return [current().scratch_dir]
+    return request.getfixturevalue("roots_inline")
+
+
+@pytest.fixture
+def roots_inline(tmp_path, monkeypatch):
+    """The same for jobs in this process."""
     from mrkernel.session import folders
 
     monkeypatch.setattr(folders, "_session", {})
@@ -322,6 +328,19 @@ def test_shuffle_file_that_is_lost_again_and_again_fails_the_job(run, roots):
     job = mr.Job(lambda n: (n, LARGE), lengths)
     with pytest.raises(ClusterError, match=r"lost the shuffle file of its map task 2 3 times\nHint: see whether"):
         run(job, list(range(4)), chunk_size=1, reducers=3, attempts=3, listeners=[clean])
+
+
+@pytest.mark.parametrize("options", [{}, {"reducers": 2}], ids=["all", "partitions"])
+def test_runs_that_cannot_be_open_together_are_read_one_by_one_and_missed_together(inline, options, roots_inline,
+                                                                                   monkeypatch):  # fmt: skip
+    monkeypatch.setattr("mrkernel.engine.shuffle._MOST_MAPPED", 0)
+    log = Removing(roots_inline, "map", "map-*.arrow")
+    job = mr.Job(lambda n: [(n % 3, n), (9, LARGE if n == 7 else "")], lambda key, values: list(values)[-1:])
+    result = inline(job, list(range(20)), chunk_size=1, listeners=[log], **options)
+    assert len(log.removed) == 2
+    assert dict(result) == {0: [18], 1: [19], 2: [17], 9: [""]}
+    assert sum(retry[0] == "map" for retry in log.retried()) == 20
+    assert sum(retry[0] == "reduce" for retry in log.retried()) <= 4
 
 
 @pytest.mark.parametrize("options", [{}, {"reducers": 2}], ids=["all", "partitions"])

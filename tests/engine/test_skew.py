@@ -131,3 +131,8 @@ def test_a_key_that_comes_at_regular_places_is_seen(way, n_each):
         elif way == "spots":
             sketch.spot([(key, 3) for key in keys[start + 1 : start + 513]], start)
     assert sketch.report(len(keys)).heavy["'heavy'"] == pytest.approx(len(keys) / n_each, rel=0.1)
+
+
+def test_keys_that_have_no_repr_are_counted_all_the_same(inline):
+    result = inline(mr.Job(lambda n: [(10**5000 + n % 2, 1)], sum), range(6))
+    assert sorted(dict(result).values()) == [3, 3]

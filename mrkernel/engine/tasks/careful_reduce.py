@@ -94,7 +94,8 @@ class _ByKey:
 
     def where(self, good: np.ndarray) -> list[pa.Table]:
         """The rows of the keys that are ``good``."""
-        return [table.filter(pa.array(good[codes])) for table, codes in zip(self._tables, self._codes, strict=True)]
+        found = [table.filter(pa.array(good[codes])) for table, codes in zip(self._tables, self._codes, strict=True)]
+        return [table for table in found if table.num_rows]
 
 
 def careful_reduced_pairs(

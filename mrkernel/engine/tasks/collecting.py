@@ -326,8 +326,7 @@ class RunCollector:
         table = self._tried(self._combiner, tables)
         if table is None:
             return raw_table(tables)
-        if expected is None:
-            self._judge(table.num_rows, n_before)
+        self._judge(table.num_rows, n_before)
         return table
 
     def _tried(self, combiner: Callable[[list[pa.Table]], pa.Table], tables: list[pa.Table]) -> pa.Table | None:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from mrkernel.agg import Reduction, as_reduction
 from mrkernel.agg.totals import Count
-from mrkernel.batches import as_arrow, concat_columns, decode_column, make_table
+from mrkernel.batches import as_arrow, concat_columns, decode_column, kind_of, make_table
 from mrkernel.engine.tasks.calling import encode_pairs, pair_table, reduced_pairs
 from mrkernel.grouping import encode_keys, group
 from mrkernel.job import Job
@@ -68,14 +68,16 @@ def whole(column: Any) -> Any:
 
 
 def n_different(tables: list[pa.Table]) -> int | None:
-    """About how many keys there are in tables of pairs, for a fiftieth of what combining costs; None if not plain.
+    """About how many keys there are in tables of pairs, for a part of what combining costs; None if not plain.
 
     Of the keys those are counted whose hash is in one of 64 ranges (distinct sampling, Gibbons 2001).
     """
     found: list[pa.Array] = []
     for table in tables:
         column, field = table.column(0), table.schema.field(0)
-        if not any(test(field.type) for test in _PLAIN):
+        # Others are hashed one by one, which takes longer than combining them.
+        is_plain = any(test(field.type) for test in _PLAIN) and not pa.types.is_uint64(field.type)
+        if not is_plain or kind_of(field) == "object":
             return None
         for chunk in column.chunks:
             places = np.flatnonzero(partition_ids((chunk, field), _SAMPLED, None) == 0)

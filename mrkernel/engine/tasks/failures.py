@@ -30,15 +30,15 @@ def short_repr(value: Any, limit: int = 200) -> str:
     >>> short_repr("x" * 1000, 20)
     "'xxxxxxx...xxxxxxxx'"
     """
-    if type(value) is int or (type(value) is str and len(value) < limit):
-        # Ten times quicker than reprlib: reports name many keys.
-        text = repr(value)
-        if len(text) <= limit:
-            return text
-    shortener = reprlib.Repr()
-    shortener.maxstring = shortener.maxother = limit
-    shortener.maxlist = shortener.maxtuple = shortener.maxdict = shortener.maxset = 12
     try:
+        if type(value) is int or (type(value) is str and len(value) < limit):
+            # Ten times quicker than reprlib: reports name many keys.
+            text = repr(value)
+            if len(text) <= limit:
+                return text
+        shortener = reprlib.Repr()
+        shortener.maxstring = shortener.maxother = limit
+        shortener.maxlist = shortener.maxtuple = shortener.maxdict = shortener.maxset = 12
         return shortener.repr(value)[: 2 * limit]
     except Exception as error:  # noqa: BLE001  # a user's __repr__ may raise anything
         return f"<{type(value).__name__} whose repr raised {type(error).__name__}>"
