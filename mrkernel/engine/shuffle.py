@@ -44,6 +44,8 @@ __all__ = [
 _OPTIONS = ipc.IpcWriteOptions(allow_64bit=True)
 _ROWS_PER_BATCH = 1 << 16
 _SMALL = 1 << 18
+# Batches this many times smaller than they may be are joined first: each is cut into all partitions.
+_MOST_SLICED = 8
 _ALIGNMENT = 64
 # Linux lets a process have 65,530 memory maps.
 _MOST_MAPPED = 30_000
@@ -156,13 +158,14 @@ def write_run(
     stem = f"map-{task:05d}"
     if table.nbytes <= _SMALL:
         sink = pa.BufferOutputStream()
-        _write_batches(sink, [table.take(as_arrow(np.argsort(partitions, kind="stable"))).combine_chunks()])
+        ordered = table.take(as_arrow(np.argsort(partitions, kind="stable")))
+        _write_batches(sink, table.schema, [ordered.combine_chunks()])
         content = sink.getvalue()
         path, start = small.append(content, folder, stem)
         return Run(task=task, path=path, worker=worker, rows=rows, n_bytes=content.size, start=start, is_small=True)
     path = new_path(folder, stem)
     with pa.OSFile(path, "wb") as file:
-        _write_batches(file, list(_by_partition(table, partitions, n_partitions)))
+        _write_batches(file, table.schema, _by_partition(table, partitions, n_partitions))
     return Run(task=task, path=path, worker=worker, rows=rows, n_bytes=os.path.getsize(path))
 
 
@@ -176,7 +179,10 @@ def _by_partition(table: pa.Table, partitions: np.ndarray, n_partitions: int) ->
         return
     pieces: list[list[pa.RecordBatch]] = [[] for _ in range(n_partitions)]
     first = 0
-    for batch in table.combine_chunks().to_batches(max_chunksize=_ROWS_PER_BATCH):
+    batches = table.to_batches(max_chunksize=_ROWS_PER_BATCH)
+    if len(batches) * _ROWS_PER_BATCH > _MOST_SLICED * table.num_rows:
+        batches = table.combine_chunks().to_batches(max_chunksize=_ROWS_PER_BATCH)
+    for batch in batches:
         ids = partitions[first : first + batch.num_rows]
         ordered = batch.take(as_arrow(np.argsort(ids, kind="stable")))
         counts = np.bincount(ids, minlength=n_partitions)
@@ -189,8 +195,8 @@ def _by_partition(table: pa.Table, partitions: np.ndarray, n_partitions: int) ->
             yield pa.Table.from_batches(found).combine_chunks()
 
 
-def _write_batches(sink: Any, tables: Sequence[pa.Table]) -> None:
-    with ipc.new_file(sink, tables[0].schema, options=_OPTIONS) as writer:
+def _write_batches(sink: Any, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
+    with ipc.new_file(sink, schema, options=_OPTIONS) as writer:
         for table in tables:
             for batch in table.to_batches():
                 writer.write_batch(batch)
