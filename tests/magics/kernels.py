@@ -31,7 +31,7 @@ def installed_kernel(version: str) -> str:
     """The folder in which ``make test`` has put this version of ipykernel."""
     folder = Path(sys.prefix) / "kernels" / version
     if not (folder / "ipykernel").is_dir():
-        pytest.skip(f"ipykernel {version} is not in {folder}: `make test` puts it there")
+        pytest.fail(f"ipykernel {version} is not in {folder}: `make test` puts it there")
     return str(folder)
 
 
