@@ -39,6 +39,9 @@ def mapper(row):
 TEXTS = """jupyterapp.shell.currentWidget.content.widgets[2].model.outputs.toJSON()
     .map(output => output.data?.['text/plain'] ?? '').join()"""
 DONE = r"/map .*\b[1-9]\d*\/19\b/"
+# JupyterLab asks for another kernel at once, later, twice, or not at all.
+NO_KERNEL = """setInterval(() => document.querySelectorAll(".jp-Dialog button").forEach(
+    button => button.textContent.trim() === "No Kernel" && button.click()), 200)"""
 LOOKS = "%mr jobs\n%mr explain\n%mr walkthrough"
 FRAME = f"import pandas\npandas.DataFrame({{{EVIL!r}: [{EVIL!r}, 'b']}}).to_csv({EVIL + '.csv'!r}, index=False)"
 
@@ -78,23 +81,21 @@ def test_a_notebook_whose_kernel_was_killed_in_mid_run_says_how_far_it_was(lab, 
 
 def _look_again(lab, chromium, shots):
     """Open the saved notebook, then a copy whose kernel is not there: both show what was saved, and no lost widget."""
-    context = chromium.new_context(viewport={"width": 1100, "height": 900})
-    page = context.new_page()
-    # JupyterLab asks for another kernel at once, later, or not at all.
-    page.add_locator_handler(page.get_by_role("button", name="No Kernel", exact=True), lambda button: button.click())
-    for name in ("killed", "gone"):
-        page.goto(f"{lab.url}/lab/tree/{name}.ipynb?token={lab.token}&reset")
-        cells = page.locator(".jp-Notebook .jp-Cell")
-        done, killed = (cells.nth(n).locator(".jp-Cell-outputArea") for n in (1, 2))
-        expect(killed.get_by_text("running for").first).to_be_visible(timeout=30_000)
-        expect(killed.get_by_role("rowheader", name="map").first).to_be_visible()
-        expect(done.get_by_text("finished in")).to_be_visible()
-        expect(done.get_by_role("cell", name="1200", exact=True).first).to_be_visible()
-        expect(done.get_by_role("img").last).to_be_visible()
-        page.screenshot(path=shots / f"reopened-{name}.png")
-        for lost in page.get_by_text(re.compile("Loading widget|model not found")).all():
-            expect(lost).not_to_be_visible()
-    context.close()
+    with chromium.new_context(viewport={"width": 1100, "height": 900}) as context:
+        context.add_init_script(NO_KERNEL)
+        page = context.new_page()
+        for name in ("killed", "gone"):
+            page.goto(f"{lab.url}/lab/tree/{name}.ipynb?token={lab.token}&reset")
+            cells = page.locator(".jp-Notebook .jp-Cell")
+            done, killed = (cells.nth(n).locator(".jp-Cell-outputArea") for n in (1, 2))
+            expect(killed.get_by_text("running for").first).to_be_visible(timeout=30_000)
+            expect(killed.get_by_role("rowheader", name="map").first).to_be_visible()
+            expect(done.get_by_text("finished in")).to_be_visible()
+            expect(done.get_by_role("cell", name="1200", exact=True).first).to_be_visible()
+            expect(done.get_by_role("img").last).to_be_visible()
+            page.screenshot(path=shots / f"reopened-{name}.png")
+            for lost in page.get_by_text(re.compile("Loading widget|model not found")).all():
+                expect(lost).not_to_be_visible()
 
 
 def test_notebook_7_shows_the_same_and_nothing_hostile_becomes_html(lab, open_notebook, shots):
