@@ -28,6 +28,8 @@ CONFIG: dict[str, Any] = {
     "distributed.scheduler.no-workers-timeout": "60s",
     # Lower values also fail innocent tasks that were assigned to the worker that died.
     "distributed.scheduler.allowed-failures": 3,
+    # The scheduler keeps so many past events of each job, for nobody; dask's default is 1,000.
+    "distributed.admin.low-level-log-length": 10,
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],
     "distributed.comm.retry.count": 3,

@@ -237,18 +237,17 @@ class Driver:
         self, name: str, calls: Sequence[TaskCall], *, input_bytes: int | None = None, maps: Stage | None = None
     ) -> Stage:
         """Run the calls; ``maps`` is the stage whose tasks run again when their files are lost."""
-        stage = Stage(name, {call.task: call for call in calls})
+        stage = Stage(name, {call.task: call for call in calls}, waiting=[call.task for call in reversed(calls)])
         self._emit(StageStarted(job_id=self._job_id, stage=name, n_tasks=len(calls), input_bytes=input_bytes))
-        waiting = list(reversed(calls))
         while len(stage.reports) < len(calls):
             if self._stop.is_set():
                 raise JobCancelledError(
                     f"the job {self._plan.job.name} was {self._stopped_as} in its {name} stage "
                     f"after {len(stage.reports):,} of {counted(len(calls), 'task')}"
                 )
-            outstanding = len(calls) - len(waiting) - len(stage.reports)
-            if waiting and outstanding <= self._executor.ahead // 2:
-                self._feed(waiting, self._executor.ahead - outstanding)
+            outstanding = len(calls) - len(stage.waiting) - len(stage.reports)
+            if stage.waiting and outstanding <= self._executor.ahead // 2:
+                self._feed(stage, self._executor.ahead - outstanding)
             self._messages.extend(self._executor.poll(_POLL_S))
             # What an attempt says that was told to stop is no failure.
             while self._messages and not self._stop.is_set():
@@ -257,8 +256,8 @@ class Driver:
         self._say(*filter(None, [self._ledger.close(name)]))
         return stage
 
-    def _feed(self, waiting: list[TaskCall], count: int) -> None:
-        calls = [waiting.pop() for _ in range(min(count, len(waiting)))]
+    def _feed(self, stage: Stage, count: int) -> None:
+        calls = [stage.calls[stage.waiting.pop()] for _ in range(min(count, len(stage.waiting)))]
         if calls:
             self._executor.start(calls)
 
@@ -297,7 +296,8 @@ class Driver:
     def _on_finished(self, report: TaskReport, stage: Stage) -> None:
         if report.task in stage.reports:
             return
-        stage.reports[report.task] = report
+        # The ledger keeps of what was set aside what is to be kept.
+        stage.reports[report.task] = dataclasses.replace(report, bad=None, keys=None)
         self._ledger.add(report)
         for name, amount in report.counters.items():
             self._counters[name] = self._counters.get(name, 0) + amount
@@ -361,11 +361,12 @@ class Driver:
         self._emit(task_finished(self._job_id, report, maps, scratch=self._scratch))
         if len(maps.reports) < len(maps.calls):
             return
-        runs = tuple(in_order(maps))
+        runs, waiting = tuple(in_order(maps)), set(stage.waiting)
         for task, call in list(stage.calls.items()):
             if task not in stage.reports and isinstance(call, ReduceCall):
                 stage.calls[task] = dataclasses.replace(call, runs=runs)
-                self._again(stage.calls[task], stage, "shuffle file lost")
+                if task not in waiting:
+                    self._again(stage.calls[task], stage, "shuffle file lost")
 
     def _say(self, *notes: str) -> None:
         for note in notes:

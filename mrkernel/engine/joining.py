@@ -13,13 +13,13 @@ from mrkernel.grouping import group
 
 __all__ = ["joined_in_key_order"]
 
-# Reading, sorting and writing so many rows takes a few hundredths of a second.
-_ROWS = 100_000
+# Reading, sorting and writing so much takes a tenth of a second at most, in the process that waits for the result.
+_ROWS, _BYTES = 100_000, 32 << 20
 
 
 def joined_in_key_order(parts: Sequence[Run]) -> list[Run]:
     """One part with the rows of all, sorted by key; the parts as they are if they are large or of several shapes."""
-    if len(parts) < 2 or sum(part.n_rows for part in parts) > _ROWS:
+    if len(parts) < 2 or sum(part.n_rows for part in parts) > _ROWS or sum(part.n_bytes for part in parts) > _BYTES:
         return list(parts)
     tables = read_all(parts)
     names = {tuple(table.schema.names) for table in tables}

@@ -22,12 +22,13 @@ _MOMENT_S = 0.2
 
 @dataclass(slots=True)
 class Stage:
-    """The bookkeeping of a running stage."""
+    """The bookkeeping of a running stage; ``waiting`` are the tasks that no worker was given yet, the next one last."""
 
     name: str
     calls: dict[int, TaskCall]
     reports: dict[int, TaskReport] = field(default_factory=dict)
     starts: dict[int, int] = field(default_factory=dict)
+    waiting: list[int] = field(default_factory=list)
     started: float = field(default_factory=time.perf_counter)
 
 

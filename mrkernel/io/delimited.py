@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import csv
-import io
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from typing import Any, ClassVar
@@ -16,6 +15,7 @@ from mrkernel.errors import OptionError, SourceReadError
 from mrkernel.io.aside import sift
 from mrkernel.io.base import Origin, RecordBlock, Split
 from mrkernel.io.delimited_errors import InvalidRows, bad_row, bad_value, has_longer_rows, header_problem, wrong_length
+from mrkernel.io.delimited_stream import RowBytes, SkippedRows
 from mrkernel.io.filesource import Cut, Piece, byte_ranges, reading, whole_file
 from mrkernel.io.locations import Entry
 from mrkernel.io.schemas import arrow_types, check_columns, column_list, one_schema
@@ -81,6 +81,7 @@ class CsvSource(LineSource):
         self.union_by_name = union_by_name
         self._schema: pa.Schema | None = None
         self._heads: dict[str, tuple[tuple[str, ...], int]] = {}
+        self._undecoded: dict[int, tuple[str, Exception]] = {}
         super().__init__(*locations, encoding=encoding, errors=errors, compression=compression,
                          storage_options=storage_options)  # fmt: skip
 
@@ -139,13 +140,13 @@ class CsvSource(LineSource):
         if self.aside is not None:
             self.aside.begin(piece, lambda: self._rows_before(piece, piece.start))
         if self.newlines_in_values:
-            with closing(_Rows(self, piece, end)) as rows:
+            with closing(RowBytes(self.blocks(piece, _BLOCK_BYTES), partial(self.to_utf8, piece), end)) as rows:
                 yield from self._stream(piece, pa.PythonFile(rows, mode="r"), options)
             return
         for at, data in self.blocks(piece, _BLOCK_BYTES):
             offset, block = (at, data) if at >= end else (end, data[end - at :])
             if block:
-                for table in self._tables(piece, offset, self.to_utf8(piece, offset, block), options):
+                for table in self._tables(piece, offset, block, options):
                     yield from table.combine_chunks().to_batches()
 
     def locate(self, split: Split, block: RecordBlock, index: int) -> Origin:
@@ -187,6 +188,8 @@ class CsvSource(LineSource):
             utf8 = self.to_utf8(piece, max(at, end), block)
             if self.aside is not None:
                 utf8 = self._readable(names, utf8, options)
+            if not utf8.strip(b"\r\n"):
+                continue
             if self.newlines_in_values:
                 table = next(self._stream(piece, pa.BufferReader(utf8), options))
             else:
@@ -230,19 +233,37 @@ class CsvSource(LineSource):
 
     def _tables(self, piece: Piece, offset: int, block: bytes, options: pacsv.ConvertOptions) -> Iterator[pa.Table]:
         if self.aside is None:
-            yield self._parse(piece, offset, block, options)
+            yield self._parse(piece, offset, self.to_utf8(piece, offset, block), options)
             return
-        begin = self.aside.n_rows
-        lines = [line for line in block.splitlines(keepends=True) if line.rstrip(b"\r\n")]
-        self.aside.n_rows += len(lines)
+        self._undecoded = {}
+        utf8 = self.to_utf8(piece, offset, block)
+        lines: list[bytes] = []
+        rows: list[int] = []
+        for number, line in enumerate(utf8.split(b"\n")):
+            if number in self._undecoded:
+                self._drop(piece, self.aside.n_rows, *self._undecoded[number])
+                self.aside.n_rows += 1
+            for row in _rows_of(line):
+                lines.append(row)
+                rows.append(self.aside.n_rows)
+                self.aside.n_rows += 1
         for start, _, table, error in sift(lines, partial(self._parse_lines, piece.extra[0], options)):
             if table is not None:
                 yield table
             elif error is not None:
-                row = begin + start
-                self.aside.drop(row)
-                text = lines[start].decode(UTF8, "backslashreplace").rstrip("\r\n")
-                self.aside.hand_over(text, error, partial(self._origin_of_row, piece, row))
+                self._drop(piece, rows[start], lines[start].decode(UTF8, "backslashreplace").rstrip("\n"), error)
+
+    def set_aside(self, piece: Piece, line: int, text: str, error: Exception) -> None:
+        """Keep a line that is not in the encoding, and is empty in the text, until its row is known."""
+        if self.newlines_in_values:
+            super().set_aside(piece, line, text, error)
+        else:
+            self._undecoded[line] = text, error
+
+    def _drop(self, piece: Piece, row: int, text: str, error: Exception) -> None:
+        assert self.aside is not None
+        self.aside.drop(row)
+        self.aside.hand_over(text, error, partial(self._origin_of_row, piece, row))
 
     def _parse_lines(self, names: tuple[str, ...], options: pacsv.ConvertOptions, lines: Sequence[bytes]) -> pa.Table:
         invalid = InvalidRows(len(names), self.delimiter, self.quote_char)
@@ -253,19 +274,16 @@ class CsvSource(LineSource):
 
     def _readable(self, names: tuple[str, ...], block: bytes, options: pacsv.ConvertOptions) -> bytes:
         """Those lines of a block that are rows by themselves, whatever the types of other columns will be."""
-        lines = [line for line in block.splitlines(keepends=True) if line.rstrip(b"\r\n")]
+        lines = _rows_of(block)
         as_text = pacsv.ConvertOptions(column_types={name: self.types.get(name, pa.string()) for name in names},
                                        decimal_point=self.decimal_point)  # fmt: skip
         as_text.null_values, as_text.strings_can_be_null = options.null_values, options.strings_can_be_null
         found = sift(lines, partial(self._parse_lines, names, as_text))
         return b"".join(line for start, stop, table, _ in found if table is not None for line in lines[start:stop])
 
-    def skip_row(self, piece: Piece, row: Any) -> None:
+    def _skip_row(self, piece: Piece, row: Any) -> None:
         """Set a row of a wrong length aside, in a file that is one piece."""
-        if self.aside is not None:
-            error = SourceReadError(f"the row has {wrong_length(row)}")
-            self.aside.drop(row.number - 1)
-            self.aside.hand_over(row.text, error, partial(self._origin_of_row, piece, row.number - 1))
+        self._drop(piece, row.number - 1, row.text, SourceReadError(f"the row has {wrong_length(row)}"))
 
     def _origin_of_row(self, piece: Piece, row: int) -> Origin:
         assert self.aside is not None
@@ -276,12 +294,14 @@ class CsvSource(LineSource):
 
     def _stream(self, piece: Piece, rows: Any, options: pacsv.ConvertOptions) -> Iterator[pa.RecordBatch]:
         names = piece.extra[0]
-        invalid = InvalidRows() if self.aside is None else _SkippedRows(self, piece)
+        invalid = InvalidRows() if self.aside is None else SkippedRows(partial(self._skip_row, piece))
         try:
             yield from pacsv.open_csv(
                 rows, self._read_options(names, 4 * _BLOCK_BYTES), self._parse_options(invalid), options
             )
         except pa.ArrowInvalid as error:
+            if isinstance(invalid, SkippedRows) and invalid.stopped is not None:
+                raise invalid.stopped from None
             if str(error) != "Empty CSV file":
                 raise bad_value(piece.shown, names, error, invalid, 0) from None
 
@@ -341,43 +361,9 @@ class TsvSource(CsvSource):
     default_delimiter: ClassVar[str] = "\t"
 
 
-class _SkippedRows(InvalidRows):
-    """Sets rows of a wrong length aside while a file is read as a stream."""
-
-    def __init__(self, source: CsvSource, piece: Piece) -> None:
-        super().__init__()
-        self._source, self._piece = source, piece
-
-    def __call__(self, row: Any) -> str:
-        """Set the row aside and go on."""
-        self._source.skip_row(self._piece, row)
-        return "skip"
-
-
-class _Rows(io.RawIOBase):
-    """The bytes of a file after its header, in UTF-8, as a file object for Arrow's streaming reader."""
-
-    def __init__(self, source: CsvSource, piece: Piece, end: int) -> None:
-        super().__init__()
-        self._blocks = source.blocks(piece, _BLOCK_BYTES)
-        self._convert: Callable[[int, bytes], bytes] = partial(source.to_utf8, piece)
-        self._end = end
-        self._rest = b""
-
-    def readable(self) -> bool:
-        """True."""
-        return True
-
-    def read(self, size: int = -1, /) -> bytes:
-        """The next bytes; all that is at hand if ``size`` is negative."""
-        while not self._rest:
-            at, data = next(self._blocks, (0, b""))
-            if not data:
-                return b""
-            start = max(at, self._end)
-            self._rest = self._convert(start, data[start - at :]) if start - at < len(data) else b""
-        taken, self._rest = (self._rest, b"") if size < 0 else (self._rest[:size], self._rest[size:])
-        return taken
+def _rows_of(block: bytes) -> list[bytes]:
+    """The lines that are not empty, each with its end."""
+    return [line + b"\n" for line in block.splitlines() if line]
 
 
 def _n_rows(block: bytes) -> int:

@@ -192,12 +192,11 @@ def _near(path: str) -> str:
         below.insert(0, name)
         folder, name = os.path.split(folder)
     present = sorted(n for n in os.listdir(folder or ".") if not n.startswith("."))[:1000]
-    close = (
-        _near_globs(name, present)
-        if _GLOB.search(name) and not below
-        else get_close_matches(name, present, n=3, cutoff=0.5)
-    )
-    close = close or [n for n in present if os.path.splitext(n)[1] == os.path.splitext(path)[1] != ""][:3]
+    if below:
+        close = get_close_matches(name, [n for n in present if os.path.isdir(os.path.join(folder, n))], n=3, cutoff=0.5)
+    else:
+        close = _near_globs(name, present) if _GLOB.search(name) else get_close_matches(name, present, n=3, cutoff=0.5)
+        close = close or [n for n in present if os.path.splitext(n)[1] == os.path.splitext(path)[1] != ""][:3]
     if close:
         return f"did you mean {' or '.join(repr(os.path.join(folder, n, *below)) for n in close)}?"
     shown = folder or os.getcwd()

@@ -145,7 +145,7 @@ class LineSource(FileSource):
             f"byte {place + error.start} is not {self.encoding} ({error.reason}: {what})",
             hint='say encoding="latin-1" (or what it is), or errors="replace"',
         )
-        self.set_aside(piece, number, line.decode(UTF8, "backslashreplace"), cause)
+        self.set_aside(piece, number, line.removesuffix(b"\r").decode(UTF8, "backslashreplace"), cause)
 
     def is_record(self, line: bytes) -> bool:
         """Whether a line is a record; formats that skip empty lines say no to those."""

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 import mrkernel as mr
-from mrkernel.errors import SourceReadError
+from mrkernel.errors import BadRecordsError, SourceReadError
 
 
 @pytest.fixture
@@ -104,3 +104,40 @@ def test_what_cannot_be_told_apart_fails_the_job(inline, tmp_path):
     path.write_bytes(b"\x1f\x8b\x08\x00no gzip")
     with pytest.raises(SourceReadError, match=r"cannot read .*broken\.txt\.gz"):
         inline(mr.Job(lambda line: (line, 1), sum), path, on_error="skip")
+
+
+def test_csv_that_holds_line_breaks_stops_at_the_limit(inline, tmp_path):
+    path = tmp_path / "short.csv"
+    path.write_text("id,text\n" + "1,a\n" + "2\n" * 20)
+    with pytest.raises(BadRecordsError, match=r"4 of 4 records so far were bad, and error_limit allows 3"):
+        inline(mr.Job(lambda row: (row["id"], 1), sum), mr.read_csv(path, newlines_in_values=True),
+               on_error="collect", error_limit=3)  # fmt: skip
+
+
+@pytest.mark.parametrize("newlines", [False, True])
+def test_csv_without_a_row_that_can_be_read_is_empty(inline, tmp_path, newlines):
+    path = tmp_path / "none.csv"
+    path.write_text("id,text\n1\n2\n3,c,4\n")
+    result = inline(mr.Job(lambda row: (row["id"], 1), sum), mr.read_csv(path, newlines_in_values=newlines),
+                    on_error="collect")  # fmt: skip
+    assert dict(result) == {}
+    assert [row["record"] for row in result.errors] == ["1", "2", "3,c,4"]
+
+
+def test_csv_of_empty_lines_is_empty(inline, tmp_path):
+    path = tmp_path / "none.csv"
+    path.write_text("id,text\n\n\n")
+    assert dict(inline(mr.Job(lambda row: (row["id"], 1), sum), mr.read_csv(path, newlines_in_values=True))) == {}
+
+
+@pytest.mark.parametrize("chunk_size", [9, 10_000])
+def test_csv_rows_that_are_not_in_the_encoding_keep_their_place(inline, tmp_path, chunk_size):
+    path = tmp_path / "cp1252.csv"
+    path.write_bytes(b"id,text\r\n1,x\r\n2,\x81\r\n\r\n3,y\r\n4,\xe9\r\n5,w\r\n6\r\n")
+    job = mr.Job(lambda row: (row["text"], 1 // (row["id"] != 4)), sum)
+    result = inline(job, mr.read_csv(path, encoding="cp1252"), on_error="collect", chunk_size=chunk_size)
+    assert dict(result) == {"x": 1, "y": 1, "w": 1}
+    found = [(row["location"], row["function"], row["record"]) for row in result.errors]
+    assert found == [("row 2", "reader", "2,\\x81"), ("row 4", "mapper", "{'id': 4, 'text': 'é'}"),
+                     ("row 6", "reader", "6")]  # fmt: skip
+    assert "is not cp1252" in next(iter(result.errors))["exception"]

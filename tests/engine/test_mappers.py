@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
+import enum
+from collections import Counter, namedtuple
 from functools import partial
 
 import numpy as np
@@ -366,3 +367,44 @@ def test_dict_with_one_field_called_value_stays_a_dict(inline):
 def test_dict_with_a_field_called_key_is_refused(inline):
     with pytest.raises(TaskFailedError, match="a field named 'key'"):
         inline(mr.Job(lambda number: (number, {"key": 1})), range(2))
+
+
+class Colour(enum.StrEnum):
+    RED = "red"
+    BLUE = "blue"
+
+
+# Text and its subclasses, in pieces of 512 and after; what equals a text is the same key, whatever came first.
+MIXED = {
+    "known": lambda n: ("a", 1) if n < 3000 else (np.str_("a" if n % 2 else "z"), 1),
+    "always": lambda n: ("red", 1) if n % 3 else (Colour.RED, 1),
+    "rarely": lambda n: (Colour.BLUE, 1) if n % 700 == 699 else (f"red{n % 5}", 1),
+    "not ones": lambda n: ("a", 2) if n % 1000 else (np.str_("a" if n % 3000 else "z"), 3),
+    "before ones": lambda n: ("blue", 2) if n < 600 else (Colour.BLUE if n % 2 else "red", 1),
+}
+
+
+@pytest.mark.parametrize("reducer", [sum, len])
+@pytest.mark.parametrize("mapper", MIXED.values(), ids=MIXED)
+def test_keys_of_a_subclass_of_text_are_counted_with_their_equals(inline, mapper, reducer):
+    expected = Counter()
+    for key, value in map(mapper, range(6000)):
+        expected[str(key)] += value if reducer is sum else 1
+    result = inline(mr.Job(lambda n: [mapper(n)], reducer), range(6000), chunk_size=10**6)
+    assert {str(key): count for key, count in result} == expected
+
+
+@pytest.mark.parametrize("reducer", [sum, len])
+def test_named_tuples_are_pairs_wherever_they_come(inline, reducer):
+    assert dict(inline(mr.Job(lambda n: [Pair("a", 1)], reducer), range(2000))) == {"a": 2000}
+
+
+def test_numbers_of_numpy_may_overflow_in_the_mapper_and_never_in_its_sums(inline):
+    def mapper(n):
+        with np.errstate(over="ignore"):
+            odds = np.exp(np.float64(900.0 * (n > 600)))
+        yield "odds", int(odds > 1) + 1
+        yield "small", np.int8(100) if n > 600 else 2
+
+    expected = {"odds": 1000 + 399, "small": 2 * 601 + 100 * 399}
+    assert dict(inline(mr.Job(mapper, sum), range(1000))) == expected

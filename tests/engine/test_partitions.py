@@ -11,6 +11,8 @@ import pytest
 from pyarrow import ipc
 
 import mrkernel as mr
+from mrkernel.engine.joining import joined_in_key_order
+from mrkernel.engine.shuffle import Run, write_batches
 from mrkernel.errors import TaskFailedError
 
 NAN = float("nan")
@@ -200,3 +202,14 @@ def test_result_feeds_several_jobs(run):
 def test_map_only_job_keeps_input_order_over_splits_and_types(run):
     records = [1, "a", 2.5, None, (1, 2), "b", 3] * 5
     assert [value for _, value in run(mr.Job(lambda record: (0, record)), records, chunk_size=10)] == records
+
+
+@pytest.mark.parametrize(("size", "n_parts"), [(10, 1), (20 << 20, 2)], ids=["small", "large"])
+def test_what_the_driver_puts_in_order_is_small(tmp_path, size, n_parts):
+    parts = []
+    for number, key in enumerate("ba"):
+        path = str(tmp_path / f"part-{number}.arrow")
+        rows, n_bytes = write_batches(iter([pa.table({"key": [key], "value": ["x" * size]})]), path)
+        parts.append(Run(task=number, path=path, worker="", rows=(rows,), n_bytes=n_bytes))
+    joined = joined_in_key_order(parts)
+    assert [part.n_rows for part in joined] == [2 // n_parts] * n_parts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 
@@ -136,3 +137,9 @@ def test_a_key_that_comes_at_regular_places_is_seen(way, n_each):
 def test_keys_that_have_no_repr_are_counted_all_the_same(inline):
     result = inline(mr.Job(lambda n: [(10**5000 + n % 2, 1)], sum), range(6))
     assert sorted(dict(result).values()) == [3, 3]
+
+
+@pytest.mark.parametrize("reducer", [sum, mr.agg.mean, count], ids=["sum", "mean", "function"])
+def test_missing_keys_are_one_key(inline, reducer):
+    skew = inline(mr.Job(lambda n: [(math.nan if n % 2 else float(n), 1)], reducer), range(20_000)).report.skew
+    assert [(key.key, round(key.share, 1)) for key in skew.keys] == [("nan", 0.5)]

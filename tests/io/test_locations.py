@@ -60,6 +60,9 @@ def test_file_url_is_a_local_path(folder: Path) -> None:
 
 @pytest.mark.parametrize(("location", "message"), [
     ("boks", r"there is no file or folder boks\nHint: did you mean 'books'\?"),
+    ("boks/a.txt", r"no file or folder boks/a\.txt\nHint: did you mean 'books/a\.txt'\?"),
+    ("books/inn/c.txt", r"no file or folder books/inn/c\.txt\nHint: did you mean 'books/in/c\.txt'\?"),
+    ("books/in/b/x.txt", r"no file or folder books/in/b/x\.txt\nHint: books/in holds c\.txt$"),
     ("boks/*.txt", r"no file matches boks/\*\.txt\nHint: did you mean 'books/\*\.txt'\?"),
     ("books/*.tx", r"no file matches books/\*\.tx\nHint: did you mean 'books/\*\.txt'\?"),
     ("books/c.txt", r"no file or folder books/c\.txt\nHint: did you mean 'books/[ab]\.txt'"),

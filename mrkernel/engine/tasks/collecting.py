@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -38,7 +39,6 @@ _ROUND = 1 << 14
 _LARGE_ROWS = 1 << 15
 # Small integers are one object in CPython, so identity is the quickest test there is.
 _ONE = 1
-_PAIR_TYPES = {tuple, list}
 _SAMPLE = 256
 _INTS = {int, bool}
 
@@ -129,7 +129,8 @@ class RunCollector:
     def count(self, pairs: list[tuple[Any, Any]]) -> bool:
         """Count or sum ints in a dict, the quickest way Python has; False where keys or values need more care.
 
-        Text and bytes equal nothing of another type, so a dict loses no key's type; int keys are looked at one by one.
+        What equals text or bytes is text or bytes too, if of a subclass, so a dict may take them for one; int keys are
+        looked at one by one.
         """
         if self._counter is None or not self._is_countable(pairs):
             return False
@@ -147,9 +148,9 @@ class RunCollector:
             self.sketch.spot(pairs, self.n_pairs)
         self.n_pairs += len(pairs)
         self._counted += len(pairs)
-        # What is new stands last, and keys of another kind are new: looking at these alone costs next to nothing.
-        if {type(key) for key in itertools.islice(reversed(counts), len(counts) - n_before)} - {self._counts_kind}:
-            self._take_back([pair for pair in pairs if type(pair[0]) is not self._counts_kind])
+        odd = self._odd_keys(n_before)
+        if odd:
+            self._take_back(odd, [pair for pair in pairs if pair[0] in odd])
         if len(counts) >= _DICT_KEYS:
             self._judge(len(counts), self._counted)
             self._flush_counts()
@@ -181,7 +182,7 @@ class RunCollector:
         try:
             if type(self._counter) is Count:
                 pairs_taken = list(taken)
-                if not set(map(type, pairs_taken)) <= _PAIR_TYPES:
+                if not all(issubclass(kind, (tuple, list)) for kind in set(map(type, pairs_taken))):
                     raise ValueTypeError("the mapper gave something that is no (key, value) pair")
                 keys = [key for key, _ in pairs_taken]
             else:
@@ -196,48 +197,48 @@ class RunCollector:
         except TypeError:
             check_keys(keys)
             raise
-        kind = self._counts_kind
-        if {type(key) for key in itertools.islice(reversed(counts), len(counts) - n_before)} - {kind}:
-            strange = [key for key in keys if type(key) is not kind]
-            for key in set(strange):
+        odd = self._odd_keys(n_before)
+        if odd:
+            for key in odd:
                 del counts[key]
-            others += [(key, 1) for key in strange]
+            others += [(key, 1) for key in keys if key in odd]
         return n_pairs, others
 
     def _stream_round(self, pairs: Iterator[Any]) -> tuple[int, list[tuple[Any, Any]]]:
         """How many pairs were taken from the stream, and those of them that were not counted."""
         counts, get, kind = self._counts, self._counts.get, self._counts_kind
-        is_count = type(self._counter) is Count
+        is_count, as_int = type(self._counter) is Count, operator.index
         self._counts_pairs &= is_count
         strange: list[tuple[Any, Any]] = []
         number, key, value = -1, None, None
-        # NumPy's integers say when they overflow. "| 0" lets integers pass and stops all else before it is added.
-        with np.errstate(over="raise"):
-            try:
-                numbered = zip(itertools.count(), itertools.islice(pairs, _ROUND), strict=False)
-                for number, (key, value) in numbered:  # noqa: B007  # read after the loop
-                    known = get(key)
-                    if known is not None:
-                        counts[key] = known + (1 if is_count else value | 0)
-                    elif type(key) is kind:
-                        counts[key] = 1 if is_count else value | 0
-                    else:
-                        strange.append((key, value))
-            except (TypeError, ValueError, FloatingPointError) as error:
-                trace = error.__traceback__
-                if trace is None or trace.tb_next is not None or number < 0:
-                    raise
-                if self._fits(key, value):
-                    raise ValueTypeError("the mapper gave something that is no (key, value) pair") from None
-                strange.append((key, value))
+        try:
+            numbered = zip(itertools.count(), itertools.islice(pairs, _ROUND), strict=False)
+            for number, (key, value) in numbered:  # noqa: B007  # read after the loop
+                known = get(key)
+                if known is not None:
+                    # NumPy's integers become Python's, which cannot overflow; all else stops before it is added.
+                    counts[key] = known + (1 if is_count else as_int(value))
+                elif type(key) is kind:
+                    # A bool becomes an int.
+                    counts[key] = 1 if is_count else as_int(value) + 0
+                else:
+                    strange.append((key, value))
+        except (TypeError, ValueError) as error:
+            trace = error.__traceback__
+            if trace is None or trace.tb_next is not None or number < 0:
+                raise
+            if self._fits(key, value):
+                raise ValueTypeError("the mapper gave something that is no (key, value) pair") from None
+            strange.append((key, value))
         return number + 1, strange
 
     def _fits(self, key: Any, value: Any) -> bool:
         """Whether a pair could be counted, so that it was not what an error was about."""
         try:
-            return bool(self._counts.get(key, 0) + (value | 0)) or True
-        except (TypeError, ValueError, FloatingPointError):
+            hash(key), operator.index(value)
+        except (TypeError, ValueError):
             return False
+        return True
 
     def _is_countable(self, pairs: list[tuple[Any, Any]]) -> bool:
         if not self._counts:
@@ -251,10 +252,18 @@ class RunCollector:
         # NumPy's integers would overflow.
         return type(self._counter) is Count or {type(value) for _, value in pairs} <= _INTS
 
-    def _take_back(self, strange: list[tuple[Any, Any]]) -> None:
-        """Undo the counting of keys of another kind, which may equal each other, and take them with more care."""
-        for key, _ in strange:
-            self._counts.pop(key, None)
+    def _odd_keys(self, n_before: int) -> set[Any]:
+        """The new keys of the dict that are of another kind: what is new stands last, so this costs next to nothing.
+
+        Keys that equal one which is there already are not new, whatever their class.
+        """
+        new = itertools.islice(reversed(self._counts), len(self._counts) - n_before)
+        return {key for key in new if type(key) is not self._counts_kind}
+
+    def _take_back(self, odd: set[Any], strange: list[tuple[Any, Any]]) -> None:
+        """Undo the counting of new keys of another kind, and take their pairs with more care."""
+        for key in odd:
+            del self._counts[key]
         self.n_pairs -= len(strange)
         self._counted -= len(strange)
         self.add([key for key, _ in strange], [value for _, value in strange])

@@ -19,6 +19,7 @@ import pyarrow as pa
 from mrkernel.batches import decode_column
 from mrkernel.engine.tasks.failures import short_repr
 from mrkernel.events import KeyShares
+from mrkernel.grouping import canonical_key
 
 __all__ = ["KeySketch", "key_text"]
 
@@ -46,7 +47,7 @@ class KeySketch:
         self._n_pairs += n_pairs
         known = self._counts
         for place in np.flatnonzero(counts >= max(1.0, n_pairs / _LEAST)).tolist():
-            key = keys[place] if isinstance(keys, list) else keys[place].as_py()
+            key = canonical_key(keys[place] if isinstance(keys, list) else keys[place].as_py())
             known[key] = known.get(key, 0) + int(counts[place])
         self._prune()
 
@@ -66,7 +67,7 @@ class KeySketch:
             return
         # What cannot be hashed is refused elsewhere, in words.
         with suppress(TypeError):
-            found = Counter(keys)
+            found = Counter(map(canonical_key, keys))
             least, each = len(keys) / _LEAST, n_pairs / len(keys)
             for key, count in found.items():
                 if count >= least:
