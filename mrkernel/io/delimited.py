@@ -186,12 +186,15 @@ class CsvSource(LineSource):
             options = self._convert_options(pa.schema([(n, t) for n, t in self.types.items() if n in names]))
             options.include_columns, options.include_missing_columns = [], False
             utf8 = self.to_utf8(piece, max(at, end), block)
-            if self.aside is not None:
+            # Where rows are several lines, lines say nothing: the reader itself passes over what is no row.
+            if self.aside is not None and not self.newlines_in_values:
                 utf8 = self._readable(names, utf8, options)
             if not utf8.strip(b"\r\n"):
                 continue
             if self.newlines_in_values:
-                table = next(self._stream(piece, pa.BufferReader(utf8), options))
+                table = next(self._stream(piece, pa.BufferReader(utf8), options), None)
+                if table is None:
+                    continue
             else:
                 table = self._parse(piece, max(at, end), utf8, options)
             if any(pa.types.is_binary(field.type) and field.name not in self.types for field in table.schema):

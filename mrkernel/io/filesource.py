@@ -85,8 +85,9 @@ class FileSource(Source):
         self.entries()
 
     def __getstate__(self) -> dict[str, Any]:
-        # A worker gets its files with each split; 10,000 entries in every task would cost more than the task.
-        return {**self.__dict__, "_entries": None, "aside": None}
+        # A worker gets its files with each split; 10,000 entries in every task would cost more than the task. What
+        # subclasses leave out likewise has to be prepared again before a copy cuts anything.
+        return {**self.__dict__, "_entries": None, "_planned": None, "aside": None}
 
     @property
     def name(self) -> str:

@@ -48,18 +48,19 @@ class JsonLinesSource(LineSource):
         self.columns = column_list(columns)
         self.types = arrow_types(types)
         self._schema: pa.Schema | None = None
+        self._is_inferred = False
         super().__init__(*locations, encoding=encoding, errors=errors, compression=compression,
                          storage_options=storage_options)  # fmt: skip
 
     def schema(self) -> pa.Schema | None:
         """Columns that the first MB shows; None if its values have no one type."""
-        if self._planned is None:
+        if not self._is_inferred:
             self.plan()
         return self._schema
 
     def prepare(self, entries: list[Entry]) -> None:
         """Infer the columns of batches; what no Arrow type holds is no error until batches are asked for."""
-        self._schema = pa.schema(list(self.types.items()))
+        self._schema, self._is_inferred = pa.schema(list(self.types.items())), True
         for entry in entries:
             piece = Piece(entry.path, entry.shown, 0, 0, 0, entry.fingerprint)
             with reading(entry.shown):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from mrkernel.io.aside import Aside
 from mrkernel.io.base import Source
 
 __all__ = ["SourceContract", "read_all"]
@@ -100,6 +101,16 @@ class SourceContract:
             first = [block.records for block in source.read_records(split)]
             assert [block.records for block in source.read_records(split)] == first
         assert read_all(source, 64) == read_all(source, 64) == list(self.records)
+
+    def test_a_source_that_was_cut_can_set_aside_and_be_cut_again(self, tmp_path: Path) -> None:
+        """A source that one job has read may be the input of another, under other settings."""
+        import cloudpickle
+
+        source = self.make_source(tmp_path)
+        source.splits(64)
+        aside = source.setting_aside(Aside())
+        for other in (aside, aside.setting_aside(Aside()), cloudpickle.loads(cloudpickle.dumps(source))):
+            assert read_all(other, 64) == list(self.records)
 
     def test_each_record_has_an_origin(self, tmp_path: Path) -> None:
         """Messages can say where a record is, each at a place of its own."""
