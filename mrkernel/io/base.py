@@ -115,6 +115,10 @@ class Source(ABC):
         be lost or read twice whatever the size. An input without records gives no splits, or empty ones.
         """
 
+    def _recut(self, chunk_bytes: int) -> list[Split]:
+        """As :meth:`splits`, of the input as it was last listed, where listing takes time."""
+        return self.splits(chunk_bytes)
+
     @abstractmethod
     def read(self, split: Split) -> Iterator[pa.RecordBatch]:
         """Record batches of one split, in input order, at most some MB each, all of one schema.

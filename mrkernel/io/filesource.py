@@ -108,6 +108,9 @@ class FileSource(Source):
     def splits(self, chunk_bytes: int) -> list[Split]:
         """Cut large files and pack small ones, after looking at the files anew."""
         self._entries = None
+        return self._recut(chunk_bytes)
+
+    def _recut(self, chunk_bytes: int) -> list[Split]:
         self.plan()
         splits: list[Split] = []
         pieces: list[Piece] = []

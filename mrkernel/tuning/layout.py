@@ -77,9 +77,11 @@ class Layouts:
         return self._known[chunk_bytes]
 
     def splits(self, chunk_bytes: int) -> list[Split]:
-        """The splits at a chunk size, the same ones each time: samples need not list all files for each run."""
-        if chunk_bytes not in self._splits:
+        """The splits at a chunk size, the same ones each time; files are listed for the first size only."""
+        if not self._splits:
             began = time.perf_counter()
             self._splits[chunk_bytes] = self._source.splits(chunk_bytes)
             self.planning_s = time.perf_counter() - began
+        elif chunk_bytes not in self._splits:
+            self._splits[chunk_bytes] = self._source._recut(chunk_bytes)  # noqa: SLF001  # not for users of a source
         return self._splits[chunk_bytes]

@@ -8,6 +8,8 @@ import pytest
 
 import mrkernel as mr
 from mrkernel.io import Split, as_source
+from mrkernel.io.locations import Entry, expand
+from mrkernel.tuning.layout import Layouts
 from mrkernel.tuning.sampling import SampledSource, spread
 
 
@@ -62,3 +64,25 @@ def test_job_that_fails_on_the_sample_names_the_line_in_the_whole(tmp_path: Path
     sample = SampledSource(as_source(str(tmp_path / "numbers.txt")), n_splits=1)
     with pytest.raises(mr.errors.TaskFailedError, match=r"invalid literal for int.*'x'"):
         mr.run(mr.Job(lambda line: (int(line), 1), sum), sample, executor="inline")
+
+
+def test_files_are_listed_once_and_their_listing_is_timed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for n in range(20):
+        (tmp_path / f"{n:02}.txt").write_text("line\n" * 100)
+    source = as_source(str(tmp_path / "*.txt"))
+    listed: list[str] = []
+
+    def expanding(place: str, options: object) -> list[Entry]:
+        listed.append(place)
+        return expand(place, {})
+
+    monkeypatch.setattr("mrkernel.io.filesource.expand", expanding)
+    layouts = Layouts(source)
+    assert len(layouts.at(1 << 20)) == 1
+    planning_s = layouts.planning_s
+    assert planning_s > 0
+    # Cut otherwise, as the source itself would do it.
+    assert [len(layouts.at(size)) for size in (100, 1000)] == [100, 20]
+    assert layouts.planning_s == planning_s
+    assert len(listed) == 1
+    assert layouts.splits(100) == source.splits(100)
