@@ -49,7 +49,7 @@ def best_choice(
     least = min(point.estimate.seconds for point in fitting)
     near = [point for point in fitting if point.estimate.seconds <= least * _AS_GOOD + 0.002]
     best = min(near, key=lambda point: _distance(point, default))
-    for name in ("combine", "reducers", "workers", "chunk_size"):
+    for name in ("combine", "reducers", "chunk_size"):
         plainer = forecast(replace(best.choice, **{name: getattr(default.choice, name)}))
         if plainer.estimate.seconds <= least * _AS_GOOD + 0.002 and plainer.estimate.memory_bytes <= room:
             best = plainer
@@ -63,6 +63,6 @@ def is_worth_it(default: Forecast, best: Forecast) -> bool:
 
 
 def _distance(point: Forecast, default: Forecast) -> float:
-    names: Sequence[str] = ("combine", "reducers", "workers", "chunk_size")
+    names: Sequence[str] = ("combine", "reducers", "chunk_size")
     changed: int = sum(getattr(point.choice, name) != getattr(default.choice, name) for name in names)
     return changed * 100 + abs(math.log(point.chunk_bytes / default.chunk_bytes))

@@ -31,7 +31,7 @@ class Experiment:
     budget_s
         Seconds that all runs together may take.
     workers
-        Numbers of workers to measure; None is all that there are, half of them, and one.
+        Numbers of workers to measure, from 1 to those that there are; None is all of them, half of them, and one.
     say
         Called before each run with (runs done, runs planned, words).
     """
@@ -48,7 +48,7 @@ class Experiment:
         self._budget_s = budget_s
         self._began = time.perf_counter()
         n = rig.n_workers
-        self.workers = sorted({w for w in (workers or (n, n // 2, 1)) if 1 <= w <= n}, reverse=True) or [n]
+        self.workers = sorted({*workers} if workers else {n, max(1, n // 2), 1}, reverse=True)
         self.runs: list[Measured] = []
         self._planned = 0
 

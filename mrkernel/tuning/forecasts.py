@@ -32,6 +32,8 @@ class Forecasts:
 
     Parameters
     ----------
+    workers
+        Numbers of workers that were measured.
     given
         The settings in force.
     fixed
@@ -39,15 +41,22 @@ class Forecasts:
     """
 
     def __init__(
-        self, model: CostModel, layouts: Layouts, workers: list[int], given: Choice, fixed: frozenset[str] = frozenset()
+        self,
+        model: CostModel,
+        layouts: Layouts,
+        workers: list[int],
+        given: Choice,
+        *,
+        most_workers: int,
+        fixed: frozenset[str] = frozenset(),
     ) -> None:
         self._model, self._layouts = model, layouts
         self._given, self._fixed = given, fixed
         self._known: dict[Choice, Forecast] = {}
-        self.most_workers = max(workers)
+        self.most_workers = most_workers
         self.size = layouts.size
         self.chunk_sizes = self._sizes()
-        self.workers = sorted(workers)
+        self.workers = sorted({*workers, most_workers})
         step = model.job.steps[0]
         has_reducers = (step.reducer is not None or step.sort is not None) and step.partitioner is None
         has_reducers = has_reducers and "reducers" not in fixed

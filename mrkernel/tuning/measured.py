@@ -24,7 +24,6 @@ class TaskSeen:
     records: float
     pieces: int = 1
     bytes_out: float = 0.0
-    records_out: float = 0.0
 
 
 @dataclass(slots=True, kw_only=True)

@@ -131,7 +131,6 @@ class CostModel:
     rest_per_byte_s: float = 0.0
     rest_s: float = 0.0
     memory: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    memory_seen: int = 0
     settings: Settings = field(default_factory=Settings)
 
     def cost(self, workers: int) -> TaskCost:

@@ -41,7 +41,7 @@ class Rig:
     cluster
         Where to run; None is this process, one task after the other.
     settings
-        What the user has chosen already and the runs keep.
+        What the user has chosen already; the runs keep all but the chunk size.
     given
         The settings in force. What a point leaves open is as here, whatever the session has been set to meanwhile.
     find
@@ -209,4 +209,4 @@ class _Recorder:
 
 def _seen(event: TaskFinished, pieces: int) -> TaskSeen:
     return TaskSeen(seconds=event.seconds, n_bytes=event.bytes_in, records=event.records_in, pieces=pieces,
-                    bytes_out=event.bytes_out, records_out=event.records_out)  # fmt: skip
+                    bytes_out=event.bytes_out)  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from mrkernel.io import Origin, RecordBlock, Source, Split
+from mrkernel.io import Aside, Origin, RecordBlock, Source, Split
 
 __all__ = ["SampledSource", "spread"]
 
@@ -113,6 +113,11 @@ class SampledSource(Source):
                 left -= min(left, len(block.records))
                 if not left:
                     return
+
+    def setting_aside(self, aside: Aside) -> SampledSource:
+        """The same sample of a whole that goes on past what it cannot parse."""
+        return SampledSource(self._whole.setting_aside(aside), n_splits=self._n_splits, max_records=self._max_records,
+                             cut=self._cut)  # fmt: skip
 
     def schema(self) -> pa.Schema | None:
         """The whole's columns."""

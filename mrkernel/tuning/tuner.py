@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mrkernel import config
 from mrkernel.config import format_duration
 from mrkernel.errors import JobSpecError, OptionError
-from mrkernel.io import as_source
+from mrkernel.io import Aside, as_source
 from mrkernel.job import Job
 from mrkernel.session.folders import Folders
 from mrkernel.tuning.advice import Forecast, best_choice, is_worth_it
@@ -72,10 +72,13 @@ def tune(
     say
         Called before each run with (runs done, runs planned, words); by default progress shows as that of jobs does.
     settings
-        Settings that all runs keep, such as ``reducers=4``; nothing else is advised for them.
+        As for :func:`mrkernel.run`, such as ``reducers=4``; nothing else is advised for them. All runs keep them, but
+        for ``chunk_size``: other sizes tell what this one costs.
 
     Raises
     ------
+    OptionError
+        For a value that cannot be used, such as more workers than there are.
     MrkernelError
         What the job fails with; or if not one task of a sample ended in time.
 
@@ -101,9 +104,13 @@ def tune(
     folders = Folders(given, f"tuning-{secrets.token_hex(4)}")
     try:
         whole = as_source(source).localized(folders.input())
+        if given.on_error != "raise":
+            # Chunks are cut, and types inferred, as runs of the whole do it.
+            whole = whole.setting_aside(Aside())
         place = None if executor == "inline" else cluster or _default_cluster(given)
         is_chosen = place is None or cluster is not None
         rig = Rig(job, whole, place, settings, given=given, find=None if is_chosen else partial(_cluster_now, given))
+        _check_counts(counts or (), rig)
         with telling(job.name, given, say, rig.stop.set) as (tell, rig.look):
             tuning = _tuned(rig, given, Experiment(rig, budget_s, workers=counts, say=tell))
     except BaseException:
@@ -112,6 +119,18 @@ def tune(
     # Input of this process's memory lies in files there as long as it may be measured again.
     weakref.finalize(tuning, folders.discard)
     return tuning
+
+
+def _check_counts(counts: Sequence[int], rig: Rig) -> None:
+    """Raise OptionError for numbers of workers that no run could have."""
+    wrong = [count for count in counts if not 1 <= count <= rig.n_workers]
+    if not wrong:
+        return
+    if rig.cluster is None:
+        raise OptionError(f"workers = {wrong}: inline, there is 1", hint='executor="cluster" has more')
+    is_more = max(wrong) > rig.n_workers
+    raise OptionError(f"workers = {wrong}: the cluster has {rig.n_workers}",
+                      hint=f"mr.cluster(workers={max(wrong)}) starts more" if is_more else None)  # fmt: skip
 
 
 def _default_cluster(given: config.Settings) -> Cluster:
@@ -131,7 +150,8 @@ def _tuned(rig: Rig, given: config.Settings, experiment: Experiment) -> Tuning:
     runs = experiment.explore()
     model = fit(rig.job, rig.source, runs, given)
     in_force = Choice(chunk_size=given.chunk_size, reducers=given.reducers, combine=given.combine)
-    forecasts = Forecasts(model, rig.layouts, experiment.workers, in_force, frozenset(rig.settings))
+    forecasts = Forecasts(model, rig.layouts, experiment.workers, in_force, most_workers=rig.n_workers,
+                          fixed=frozenset(rig.settings))  # fmt: skip
     tuning = Tuning(
         name=rig.job.name, source=rig.source.name, points=runs, model=model, rig=rig, forecasts=forecasts,
         errors=held_out_errors(rig.job, rig.source, runs, given), spread=place_error(runs),

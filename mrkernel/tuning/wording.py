@@ -30,7 +30,7 @@ def words(tuning: Tuning) -> tuple[str, str, Sequence[str], Sequence[NumberTable
     lines = [
         tuning.reason,
         *tuning.notes,
-        f"of runs that the model had not seen, nine in ten came within {tuning.error:.0%} of its prediction"
+        f"nine in ten runs are expected within {tuning.error:.0%} of their prediction"
         if tuning.errors else "too few runs to tell how far off the model is",
         f"a task costs {_short(cost.fixed_s + cost.overhead_s)} by itself, and {_speed(tuning)} on each worker",
     ]  # fmt: skip

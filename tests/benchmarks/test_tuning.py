@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import mrkernel as mr
-from tests.benchmarks.tuning import CASES, judge
+from tests.benchmarks.tuning import CASES, judge, main
 
 pytestmark = [pytest.mark.benchmarks, pytest.mark.cluster]
 
@@ -18,3 +18,9 @@ def test_case_is_tuned_and_run_both_ways(case, cluster: mr.Cluster, tmp_path: Pa
     assert found.default_s > 0
     assert found.tuning.points
     assert case.name in str(found)
+
+
+def test_case_that_there_is_not_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["tiny files", "huge row"])
+    assert "there is no case huge row" in capsys.readouterr().err

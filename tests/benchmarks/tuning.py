@@ -72,9 +72,10 @@ class Found:
 
     def __str__(self) -> str:
         verdict = "right" if self.is_right else "WRONG"
+        band = "in" if self.is_in_band else "OUTSIDE"
         return (
-            f"{self.case.name}: {self.tuning.advice}; default {self.default_s:.2f} s, predicted {self.tuning.default}; "
-            f"advised {self.advised_s:.2f} s, {self.gain:.2f} × as fast: {verdict}"
+            f"{self.case.name}: {self.tuning.advice}; default {self.default_s:.2f} s, {band} the band of "
+            f"{self.tuning.default}; advised {self.advised_s:.2f} s, {self.gain:.2f} × as fast: {verdict}"
         )
 
 
@@ -167,6 +168,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--scale", type=float, default=3.0, help="size of the inputs")
     parser.add_argument("--budget", type=float, default=20.0, help="seconds for each tuning")
     options = parser.parse_args(arguments)
+    unknown = sorted({*options.names} - {case.name for case in CASES})
+    if unknown:
+        parser.error(f"there is no case {', '.join(unknown)}")
     mr.cluster(workers=2)
     wrong = 0
     for case in CASES:

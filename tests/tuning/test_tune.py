@@ -125,6 +125,15 @@ def test_prediction_knows_fewer_workers_and_more_partitions() -> None:
     assert two.memory_bytes > 50e6
 
 
+@pytest.mark.usefixtures("modelled")
+def test_default_has_all_workers_whichever_numbers_were_measured() -> None:
+    tuning = mr.tune(QUICK, RECORDS, budget=1, executor="inline", workers=[1])
+    assert {run.choice.workers for run in tuning.points if run.is_full} >= {1}
+    small = tuning.best.chunk_bytes
+    assert tuning.predict(chunk_size=small).seconds == tuning.predict(chunk_size=small, workers=2).seconds
+    assert summary(tuning)["workers"] == [1, 2]
+
+
 @pytest.mark.cluster
 @pytest.mark.usefixtures("_clean_settings")
 def test_applying_changes_the_next_run_and_can_be_taken_back(slow: mr.Tuning) -> None:
@@ -250,6 +259,18 @@ def test_settings_that_are_given_stay_as_they_are() -> None:
     assert tuning.default.n_reduces == 3
 
 
+@pytest.mark.parametrize(
+    ("name", "line", "broken"), [("n.csv", "7,x\n", "7,x,y\n"), ("n.jsonl", '{"n": 7}\n', '{"n": \n')]
+)
+def test_lines_that_a_run_sets_aside_do_not_stop_its_tuning(tmp_path: Path, name: str, line: str, broken: str) -> None:
+    (tmp_path / name).write_text("n,text\n" * name.endswith("csv") + line * 50 + broken + line * 50)
+    job = mr.Job(lambda row: (row["n"], 1), sum)
+    tuning = mr.tune(job, str(tmp_path / name), budget=0.5, executor="inline", on_error="skip")
+    _, result = tuning.measure()
+    assert dict(result) == {7: 100}
+    assert len(result.errors) == 1
+
+
 def test_job_that_fails_fails_as_it_always_does() -> None:
     with pytest.raises(mr.errors.TaskFailedError, match="invalid literal for int"):
         mr.tune(mr.Job(lambda line: (int(line), 1), sum), ["1", "x"] * 50, budget=2, executor="inline")
@@ -297,11 +318,19 @@ def test_interrupt_while_a_sample_runs_names_the_tuning(tmp_path: Path) -> None:
     [
         ({"budget": "soon"}, "budget = 'soon' cannot be used"),
         ({"executor": "moon"}, "executor = 'moon' cannot be used"),
+        ({"executor": "inline", "workers": [1, 2, 4]}, r"workers = \[2, 4\]: inline, there is 1"),
     ],
 )
 def test_options_that_cannot_be_used_are_refused(options: dict[str, object], message: str) -> None:
     with pytest.raises(mr.errors.OptionError, match=message):
         mr.tune(WORDS, ["a"], **options)
+
+
+@pytest.mark.cluster
+def test_more_workers_than_there_are_are_refused_and_it_is_said_how_to_start_them(cluster: mr.Cluster) -> None:
+    with pytest.raises(mr.errors.OptionError, match=r"workers = \[8, 16\]: the cluster has 2") as caught:
+        mr.tune(WORDS, ["a"], workers=[2, 8, 16], cluster=cluster)
+    assert caught.value.hint == "mr.cluster(workers=16) starts more"
 
 
 def test_what_is_no_job_is_refused() -> None:
