@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -97,7 +98,15 @@ def histogram(axes: Axes, table: pa.Table, column: int, *, log: bool) -> list[st
 
 
 def _bins(found: np.ndarray[Any, np.dtype[np.float64]], *, is_whole: bool) -> Any:
-    if len(found) and is_whole and np.ptp(found) < _MAX_BINS:
+    count = min(_MAX_BINS, max(5, int(len(found) ** 0.5)))
+    if not len(found):
+        return count
+    low, high = float(found.min()), float(found.max())
+    finest = math.ulp(max(abs(low), abs(high)))
+    if (high - low or 1.0) < 2 * count * finest:
+        # Between these there are too few floats for so many edges.
+        return [low - finest, high + finest]
+    if is_whole and high - low < _MAX_BINS:
         # One bin for each whole number, with the number in its middle.
-        return np.arange(found.min(), found.max() + 2) - 0.5
-    return min(_MAX_BINS, max(5, int(len(found) ** 0.5)))
+        return np.arange(low, high + 2) - 0.5
+    return count

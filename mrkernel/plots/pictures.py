@@ -7,6 +7,7 @@ import hashlib
 import io
 import re
 import warnings
+from collections.abc import Mapping
 from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -41,6 +42,8 @@ _CSS = (
 _SVG_BACKEND = "module://mrkernel.plots.svg"
 # Where a picture's own mark goes; no XML has this character.
 _OWN = "\0"
+# In texts there are neither < nor >, whatever they say of ids.
+_TAG = re.compile(r"<[^>]*>")
 _ID = re.compile(r' id="([^"]*)"')
 _USE = re.compile(r'(url\(#|href="#)([^)"]*)')
 
@@ -63,13 +66,17 @@ def figure_svg(axes: Drawing) -> str:
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
     # Matplotlib's own ids are random. Numbers in their place make the same text of the same plot.
-    used = dict.fromkeys(match[2] for match in _USE.finditer(svg))
+    used = dict.fromkeys(match[2] for tag in _TAG.findall(svg) for match in _USE.finditer(tag))
     names = {name: f"mr{_OWN}-{n}" for n, name in enumerate(used)}
-    svg = _ID.sub(lambda match: f' id="{names[match[1]]}"' if match[1] in names else "", svg)
-    svg = _USE.sub(lambda match: f"{match[1]}{names[match[2]]}", svg)
+    svg = _TAG.sub(lambda tag: _renamed(tag[0], names), svg)
     svg = svg.replace(_OWN, hashlib.sha256(svg.encode()).hexdigest()[:12])
     said = escape(alt_text(axes))
     return svg.replace("<svg", f'<svg role="img" aria-label="{said}"', 1)
+
+
+def _renamed(tag: str, names: Mapping[str, str]) -> str:
+    tag = _ID.sub(lambda match: f' id="{names[match[1]]}"' if match[1] in names else "", tag)
+    return _USE.sub(lambda match: f"{match[1]}{names[match[2]]}", tag)
 
 
 def figure_html(axes: Drawing, *, format: str | None = None) -> str:

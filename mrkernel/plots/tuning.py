@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mrkernel.config import format_bytes
-from mrkernel.plots.look import COLOURS, GREY, WIDTH, fonts, label, new_figure, number_words, style
+from mrkernel.plots.look import COLOURS, GREY, WIDTH, new_figure, number_words, show_legend, style
 from mrkernel.plots.pictures import draws_itself
 from mrkernel.plots.wording import Drawn, remember
 
@@ -110,10 +110,8 @@ def _finish(time: Axes, memory: Axes, idle: Axes, title: str) -> None:
     idle.xaxis.set_major_formatter(FuncFormatter(lambda size, _: format_bytes(size)))
     time.yaxis.set_major_formatter(FuncFormatter(lambda number, _: number_words(number)))
     time.yaxis.set_minor_formatter(NullFormatter())
-    legend = time.legend(frameon=False, labelcolor=GREY, fontsize=8)
-    for text in legend.get_texts():
-        text.set_fontfamily(list(fonts()))
-    style(time, title=f"tuning of {label(title)}")
+    show_legend(time)
+    style(time, title=f"tuning of {title}")
     style(memory)
     style(idle)
 

@@ -11,7 +11,17 @@ import pytest
 from matplotlib.dates import num2date
 
 from mrkernel.errors import OptionError
-from mrkernel.plots import KINDS, alt_text, describe_plot, figure_png, plot_table
+from mrkernel.plots import (
+    KINDS,
+    TunedPoint,
+    TuningCurve,
+    alt_text,
+    describe_plot,
+    figure_png,
+    figure_svg,
+    plot_table,
+    plot_tuning,
+)
 
 GRID = [(airport, month) for airport in ("JFK", "LGA", "EWR") for month in (1, 2, 3)]
 
@@ -181,3 +191,11 @@ def test_two_columns_of_names_before_a_number_are_pairs():
 def test_a_small_heat_map_has_its_numbers_in_words():
     axes = plot_table(pairs(GRID, [1234 * n for n in range(9)]))
     assert {"0", "1.23k", "9.87k"} <= {text.get_text() for text in axes.texts}
+
+
+def test_a_tuning_names_its_job_as_it_is():
+    points = [TunedPoint(chunk_bytes=n, seconds=1.0, memory_bytes=1e6, overhead=0.1) for n in (1000, 2000)]
+    curve = TuningCurve(title="a$b", predicted=points, band=1.2, measured={}, default=points[0])
+    axes = plot_tuning(curve)
+    assert "tuning of a$b" in figure_svg(axes)
+    assert "“tuning of a$b”" in alt_text(axes)

@@ -152,3 +152,9 @@ def test_many_rows_are_looked_through_a_chunk_at_a_time():
     chunks = [np.arange(start, start + 1000) for start in range(0, 50_000, 1000)]
     table = pa.table({"key": pa.chunked_array([chunk.astype(str) for chunk in chunks]), "n": pa.chunked_array(chunks)})
     assert [bar.get_width() for bar in plot_table(table, top=2).patches] == [49_998, 49_999]
+
+
+@pytest.mark.parametrize("values", [[1e17] * 10, [-1e17, -1e17 + 16], [1.0, np.nextafter(1.0, 2)], [2**62] * 3])
+def test_numbers_that_floats_hardly_tell_apart_are_one_bar(values):
+    axes = drawn(plot_table(pa.table({"v": values})))
+    assert [bar.get_height() for bar in axes.patches] == [len(values)]

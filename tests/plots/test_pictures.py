@@ -7,6 +7,7 @@ import io
 import re
 from html.parser import HTMLParser
 from itertools import combinations
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pyarrow as pa
@@ -174,3 +175,10 @@ def test_the_background_is_transparent():
 
     corner = Image.open(io.BytesIO(figure_png(plot_table(WORDS)))).convert("RGBA").getpixel((2, 2))
     assert corner[3] == 0
+
+
+def test_keys_that_look_like_the_text_of_an_svg_are_shown_as_they_are():
+    keys = [' id="x"', "url(#mask)", 'href="#top', "<g id='y'>"]
+    svg = figure_svg(plot_table(pa.table({"key": keys, "value": [4, 3, 2, 1]})))
+    texts = {"".join(one.itertext()) for one in ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")}  # noqa: S314  # our own
+    assert set(keys) <= texts
