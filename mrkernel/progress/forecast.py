@@ -25,6 +25,8 @@ _SHRINK = (0.05, 0.5, 1.0)
 # Dispatch and the first answer, on an idle machine and on a busy one.
 _STAGE_S, _LATE_STAGE_S = 0.05, 0.5
 _EVERY_S = 0.2
+# Moments to remember for each time that a job's age grows by e: so many that the first eighth of it is still known.
+_MOMENTS = 400
 # Machines are shared, and caches fill: the speed of the next minute is not that of the last one, even if tasks are.
 _FLOOR = 0.1
 # While little is done, what was measured is mostly how workers start.
@@ -91,7 +93,7 @@ class Forecast:
 
     def _remember(self, stage: StageProgress) -> None:
         seen = self._seen.setdefault(stage.name, deque(maxlen=1_000))
-        if not seen or stage.seconds - seen[-1][0] >= _EVERY_S:
+        if not seen or stage.seconds - seen[-1][0] >= _spacing_s(stage.seconds):
             seen.append((stage.seconds, stage.fraction))
 
     def _rest(self, tally: StageTally, stage: StageProgress, n_workers: int, n_bytes: _Range) -> _Range:
@@ -146,13 +148,17 @@ class Forecast:
         return (stage.seconds - since) * (1 - stage.fraction) / (stage.fraction - done)
 
     def _widened(self, elapsed: float, rest: _Range) -> Eta:
-        if not self._made or elapsed - self._made[-1][0] >= _EVERY_S:
+        if not self._made or elapsed - self._made[-1][0] >= _spacing_s(elapsed):
             self._made.append((elapsed, elapsed + rest.likely))
         while self._made and self._made[0][0] < elapsed / 2:
             self._made.popleft()
         ends = [end - elapsed for _, end in self._made]
         low, high = min([rest.low, *ends]), max([rest.high, *ends])
         return Eta(seconds=rest.likely, low_s=max(0.0, low), high_s=high)
+
+
+def _spacing_s(age_s: float) -> float:
+    return max(_EVERY_S, age_s / _MOMENTS)
 
 
 def _ages(tally: StageTally, stage: StageProgress) -> list[float]:

@@ -92,6 +92,12 @@ class History:
         if len(self._spans) > self._most:
             self._settle()
 
+    def rename(self, worker: str, name: str) -> None:
+        """A worker is now called otherwise."""
+        self._settle()
+        self._spans = [span._replace(worker=name) if span.worker == worker else span for span in self._spans]
+        self._tasks = [task._replace(worker=name) if task.worker == worker else task for task in self._tasks]
+
     def spans(self) -> tuple[Span, ...]:
         """All spans, by worker and time."""
         self._settle()

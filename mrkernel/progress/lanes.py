@@ -57,9 +57,6 @@ class LaneBoard:
         self._lanes: dict[str, _Lane] = {}
         self.bucket_s = _FIRST_BUCKET_S
 
-    def __contains__(self, worker: object) -> bool:
-        return worker in self._lanes
-
     @property
     def workers(self) -> tuple[str, ...]:
         """Whose lanes there are."""

@@ -86,12 +86,18 @@ class ProgressTracker:
                 self._notes.append(event.reason)
                 self._story.tell(self._since(event.at), "plan", event.reason)
             elif isinstance(event, WorkersSampled):
-                for text in self._workers.sample(event.workers):
-                    self._story.tell(self._since(event.at), "worker", text)
+                self._on_sample(event)
             elif isinstance(event, (StageStarted, StageFinished)):
                 self._fold_stage(event)
             else:
                 self._fold_task(event)
+
+    def _on_sample(self, event: WorkersSampled) -> None:
+        for text in self._workers.sample(event.workers):
+            self._story.tell(self._since(event.at), "worker", text)
+        for address, name in self._workers.newly_named():
+            self._lanes.rename(address, name)
+            self.history.rename(address, name)
 
     def _since(self, at: float) -> float:
         return max(0.0, at - (self._began if self._began is not None else at))
@@ -162,9 +168,9 @@ class ProgressTracker:
         if done is not None:
             self._workers.wrote(done.worker, -done.scratch_bytes)
         else:
-            stage.failed += 1
             is_lost = event.reason == _LOST
             if attempt is not None:
+                stage.failed += 1
                 self._show_end(attempt, event.at, "lost" if is_lost else "failed")
                 said = self._workers.lose(attempt.worker) if is_lost and attempt.worker else None
                 if said:
@@ -234,8 +240,6 @@ class ProgressTracker:
             )
 
     def _lanes_at(self, until: float) -> tuple[Lane, ...]:
-        for address, name in self._workers.newly_named():
-            self._lanes.rename(address, name)
         running: dict[str, list[tuple[str, float]]] = {}
         if self._end is None:
             for stage in self._stages.values():

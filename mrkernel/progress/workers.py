@@ -71,6 +71,7 @@ class Workers:
             known = before.get(one.worker)
             if known is None and not self._is_first:
                 has_left = any(self._names.get(address) == one.name for address in self._gone)
+                self._gone.discard(one.worker)
                 told.append(f"{one.name} was started again" if has_left else f"{one.name} has joined")
             if one.state == _PAUSED and (known is None or known.state != _PAUSED):
                 share = f": it holds {one.memory / one.memory_limit:.0%} of its limit" if one.memory_limit else ""

@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 import pytest
 
-from mrkernel.progress import Eta, ProgressTracker
+from mrkernel.progress import Eta, ProgressTracker, StageProgress
+from mrkernel.progress.forecast import Forecast
+from mrkernel.progress.tally import StageTally
 from tests.progress.recording import STREAMS, stream
 
 STEADY = ["even", "reduce", "two-steps", "lost-worker"]
@@ -88,3 +90,16 @@ def test_nothing_is_predicted_before_anything_is_done_or_after_the_end():
     for event in stream("even"):
         tracker(event)
     assert tracker.snapshot().eta is None
+
+
+def test_the_range_of_a_long_job_remembers_that_it_slowed_down():
+    forecast, tally = Forecast(), StageTally("map", total=1_000)
+    for tenths in range(10, 10_000):
+        seconds = tenths / 10
+        # A steady half in two and a half minutes, then a tenth of that speed.
+        fraction = seconds / 300 if seconds < 150 else 0.5 + (seconds - 150) / 3_000
+        stage = StageProgress(name="map", state="running", total=1_000, done=int(1_000 * fraction), seconds=seconds)
+        forecast._remember(stage)
+    eta = forecast.predict(seconds, [tally], [stage], 2)
+    assert eta is not None
+    assert eta.high_s > 2 * eta.seconds

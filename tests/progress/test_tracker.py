@@ -260,3 +260,23 @@ def test_a_snapshot_of_ten_thousand_tasks_looks_at_few_of_them(tracker, clock):
     assert (progress.stages[0].done, progress.stages[0].records) == (10_000, 100_000)
     assert all(len(lane.cells) <= 240 for lane in progress.lanes)
     assert len(tracker.history.spans()) <= 20_000
+
+
+def test_a_worker_keeps_one_name_though_its_first_task_ended_before_anyone_knew_it(tracker, clock):
+    clock.now = 101.0
+    for event in (
+        ran(0, A, 100.0, PHASES),
+        TaskStarted(job_id="j", stage="map", task=1, attempt=1, worker=A, at=100.2),
+        TaskRetried(job_id="j", stage="map", task=1, attempt=2, reason="failed", at=100.3),
+        sampled("worker-1", at=100.5),
+        ran(2, A, 100.6, PHASES),
+    ):
+        tracker(event)
+    assert {span.worker for span in tracker.history.spans()} == {"worker-1"}
+    assert {task.worker for task in tracker.history.tasks()} == {"worker-1"}
+    assert list(lanes(tracker.snapshot())) == ["worker-1"]
+
+
+def test_a_task_that_had_not_begun_did_not_fail(tracker):
+    tracker(TaskRetried(job_id="j", stage="map", task=0, attempt=2, reason="worker lost"))
+    assert (tracker.snapshot().stages[0].failed, tracker.snapshot().stages[0].retried) == (0, 1)

@@ -59,6 +59,12 @@ def test_a_lost_worker_is_told_of_once_and_again_when_it_is_lost_again(workers):
     assert workers.lose(C) == "worker-1 was lost"
 
 
+def test_a_worker_that_comes_back_at_its_address_can_be_lost_again(workers):
+    assert workers.lose(A) == "worker-1 was lost"
+    assert workers.sample([sample(A, "worker-1"), sample(B, "worker-2")]) == ["worker-1 was started again"]
+    assert workers.sample([sample(B, "worker-2")]) == ["worker-1 was lost"]
+
+
 def test_a_new_worker_has_joined(workers):
     told = workers.sample([sample(A, "worker-1"), sample(B, "worker-2"), sample(C, "worker-3")])
     assert told == ["worker-3 has joined"]
