@@ -6,10 +6,10 @@ from collections.abc import Callable
 from itertools import groupby
 from typing import Any
 
-import anywidget
 import traitlets
 
 from mrkernel.widgets.assets import module, style
+from mrkernel.widgets.view import View
 
 __all__ = ["ProgressWidget", "packed"]
 
@@ -24,7 +24,7 @@ def packed(cells: str) -> str:
     return "".join(kind if length == 1 else f"{kind}{length}" for kind, length in runs)
 
 
-class ProgressWidget(anywidget.AnyWidget):
+class ProgressWidget(View):
     """Shows what ``progress_state`` says, with a Cancel button.
 
     Presses may arrive in any thread of the kernel: what they call must only set flags.
@@ -42,8 +42,6 @@ class ProgressWidget(anywidget.AnyWidget):
     _esm = module("common.js", "stages.js", "lanes.js", "progress.js")
     _css = style("progress.css")
     state = traitlets.Dict().tag(sync=True)
-    # Without a layout model of its own a job is one comm, not two.
-    layout = traitlets.Any(default_value=None, allow_none=True).tag(sync=True)
 
     def __init__(
         self, state: dict[str, Any], *, stop: Callable[[], None], leave: Callable[[], None] | None = None
@@ -54,10 +52,6 @@ class ProgressWidget(anywidget.AnyWidget):
         self.is_heard = False
         super().__init__(state=self._full(state))
         self.on_msg(self._receive)
-        # ipykernel 7.4 answers on the (sub)shell that last sent on this comm: the main one, which is busy with the
-        # very cell that waits. The front end's own choice is the right one.
-        if hasattr(self.comm, "_reply_subshell_for"):
-            self.comm._reply_subshell_for = lambda data, default: default  # noqa: SLF001  # there is no public way
 
     def end_wait(self) -> None:
         """Take "Continue in background" away, with the next state."""

@@ -6,10 +6,10 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-import anywidget
 import traitlets
 
 from mrkernel.widgets.assets import module, style
+from mrkernel.widgets.view import View
 
 __all__ = ["Answer", "ResultsView"]
 
@@ -20,7 +20,7 @@ _ARROW = (f"const flechette = ((exports, module) => {{\n{module('vendor/flechett
           "return exports;\n})({}, {});\n")  # fmt: skip
 
 
-class ResultsView(anywidget.AnyWidget):
+class ResultsView(View):
     """A result that pages, sorts and copies, with tabs beside it.
 
     Parameters
@@ -37,16 +37,11 @@ class ResultsView(anywidget.AnyWidget):
     _css = style("results.css")
     state = traitlets.Dict().tag(sync=True)
     first = traitlets.Bytes().tag(sync=True)
-    # Without a layout model of its own a result is one comm, not two.
-    layout = traitlets.Any(default_value=None, allow_none=True).tag(sync=True)
 
     def __init__(self, state: dict[str, Any], first: bytes, answer: Callable[[dict[str, Any]], Answer]) -> None:
         super().__init__(state=state, first=first)
         self._answer = answer
         self.on_msg(self._asked)
-        # ipykernel 7.4 would answer on the shell that last sent on this comm, which another cell may keep busy.
-        if hasattr(self.comm, "_reply_subshell_for"):
-            self.comm._reply_subshell_for = lambda data, default: default  # noqa: SLF001  # there is no public way
 
     def _asked(self, _: Any, question: dict[str, Any], __: Any) -> None:
         threading.Thread(target=self._say, args=(question,), name="mrkernel page", daemon=True).start()

@@ -6,17 +6,17 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-import anywidget
 import traitlets
 
 from mrkernel.widgets.assets import module, style
+from mrkernel.widgets.view import View
 
 __all__ = ["Point", "TunerWidget"]
 
 Point: TypeAlias = tuple[int, int, int, int]
 
 
-class TunerWidget(anywidget.AnyWidget):
+class TunerWidget(View):
     """Shows a tuning's summary, and takes the place of its static form on a page.
 
     What is displayed, and saved, is the static form inside an element with the attribute ``data-mrkernel-tuner``
@@ -38,8 +38,6 @@ class TunerWidget(anywidget.AnyWidget):
     state = traitlets.Dict().tag(sync=True)
     reply = traitlets.Dict().tag(sync=True)
     place = traitlets.Unicode().tag(sync=True)
-    # Without a layout model of its own a tuning is one comm, not two.
-    layout = traitlets.Any(default_value=None, allow_none=True).tag(sync=True)
 
     def __init__(
         self,
@@ -53,9 +51,6 @@ class TunerWidget(anywidget.AnyWidget):
         self._stop = stop
         super().__init__(state=state, place=uuid.uuid4().hex)
         self.on_msg(self._receive)
-        # As in the progress widget: the front end knows better than ipykernel on which shell it wants an answer.
-        if hasattr(self.comm, "_reply_subshell_for"):
-            self.comm._reply_subshell_for = lambda data, default: default  # noqa: SLF001  # there is no public way
 
     def answer(self, text: str, *, runs: Sequence[dict[str, Any]] = (), is_busy: bool = False) -> None:
         """Say what became of a press; ``runs`` are added to those that are shown."""

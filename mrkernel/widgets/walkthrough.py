@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import anywidget
 import traitlets
 
 from mrkernel.widgets.assets import module, style
+from mrkernel.widgets.view import View
 
 __all__ = ["WalkthroughView"]
 
 
-class WalkthroughView(anywidget.AnyWidget):
-    """Records on their way through a job; ``state`` is :attr:`mrkernel.walkthrough.Walkthrough.state`."""
+class WalkthroughView(View):
+    """Records on their way through a job; ``state`` is :attr:`mrkernel.tour.Walkthrough.state`."""
 
     _esm: ClassVar[str] = module("common.js", "walkthrough.js")
     _css: ClassVar[str] = style("walkthrough.css")

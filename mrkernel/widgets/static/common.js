@@ -165,12 +165,19 @@ function onResize(node, redraw) {
   return () => observer.disconnect();
 }
 
-/** Put text on the clipboard; false where the page may not. @param {string} text */
-async function copyText(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    return false;
-  }
+/**
+ * Put text on the clipboard, or throw where the page may not; `focused` has the focus afterwards.
+ * @param {string} text @param {HTMLElement} focused
+ */
+async function writeClipboard(text, focused) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  // Pages that came over plain HTTP from another machine have no clipboard of their own.
+  const area = /** @type {HTMLTextAreaElement} */ (make("textarea", { class: "mr-unseen", "aria-hidden": "true" }));
+  area.value = text;
+  document.body.append(area);
+  area.select();
+  const isCopied = document.execCommand("copy");
+  area.remove();
+  focused.focus();
+  if (!isCopied) throw new Error("the browser does not allow it");
 }

@@ -143,17 +143,3 @@ function tableView(state, ask, first) {
   show(decodePage(first), state.cut);
   return [scroll, bar];
 }
-
-/** @param {string} text @param {HTMLElement} focused */
-async function writeClipboard(text, focused) {
-  if (navigator.clipboard) return navigator.clipboard.writeText(text);
-  // Pages that came over plain HTTP from another machine have no clipboard of their own.
-  const area = make("textarea", { class: "mr-unseen", "aria-hidden": "true" });
-  area.value = text;
-  document.body.append(area);
-  area.select();
-  const isCopied = document.execCommand("copy");
-  area.remove();
-  focused.focus();
-  if (!isCopied) throw new Error("the browser does not allow it");
-}

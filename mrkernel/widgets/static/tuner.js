@@ -16,9 +16,9 @@ function optionsAt(state, [size, workers, reducers, combine]) {
     state.combine[combine] === "auto" ? "" : `--combine ${state.combine[combine]}`].filter(Boolean).join(" ");
 }
 
-/** "23 ms", "2.3 s", "3 min 05 s" @param {number} seconds */
+/** "23.4 ms", "2.35 s", "3 min 05 s" @param {number} seconds */
 function shortTime(seconds) {
-  if (seconds < 0.1) return `${(seconds * 1000).toPrecision(2)} ms`;
+  if (seconds < 0.1) return `${(seconds * 1000).toFixed(1)} ms`;
   return seconds < 10 ? `${seconds.toFixed(2)} s` : formatDuration(seconds);
 }
 
@@ -102,7 +102,12 @@ function makeTuner(model) {
     makeSlider("combine", state.combine, at[3], (n) => move(3, n)),
   ];
   const copy = makeButton("Copy", async () => {
-    announcer.say(await copyText(optionsAt(state, at)) ? "copied" : "the page may not copy; select the text");
+    try {
+      await writeClipboard(optionsAt(state, at), copy);
+      announcer.say("copied");
+    } catch {
+      announcer.say("the page may not copy; select the text");
+    }
   });
   const apply = makeButton("Apply", () => model.send({ cmd: "apply", at }),
     { class: "mr-button mr-main", title: "Use these settings for all jobs of this session" });
