@@ -275,7 +275,7 @@ class TaskProgressed(_Event):
 class TaskFinished(_Event):
     """An attempt ended well; counted once per task.
 
-    ``records_in`` are records read (map) or groups (reduce), ``records_out`` pairs or rows written.
+    ``records_in`` are records read (map) or rows of pairs (reduce), ``records_out`` pairs or rows written.
 
     Attributes
     ----------
