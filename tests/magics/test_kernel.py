@@ -62,6 +62,7 @@ def test_a_cell_shows_a_summary_a_table_and_a_plot(kernel):
 
 
 def test_progress_moves_in_a_widget_beside_its_static_form_and_holds_no_result(kernel):
+    kernel.run("%mr cluster start").succeeded()
     # Whatever held the result in a cycle would let its files stay until the next sweep, which may be long.
     kernel.run("import gc; gc.collect(); gc.disable()").succeeded()
     ran = kernel.run(SLOW).succeeded()
