@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import NamedTuple, TypeAlias
 
 __all__ = [
@@ -48,10 +48,13 @@ class Frame:
     function: str
     text: str
 
+    def __post_init__(self) -> None:
+        _escape_surrogates(self)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why a task failed, as plain text: nothing here can fail to pickle.
+    """Why a task failed, as plain text: nothing here can fail to pickle, or to be written as UTF-8.
 
     Attributes
     ----------
@@ -98,6 +101,17 @@ class Failure:
     partition: int | None = None
     key: str = ""
     kind: str = ""
+
+    def __post_init__(self) -> None:
+        _escape_surrogates(self)
+
+
+def _escape_surrogates(described: Frame | Failure) -> None:
+    # A file's name may be any bytes and a record any characters; Arrow and Jupyter's messages take neither.
+    for one in fields(described):
+        value = getattr(described, one.name)
+        if isinstance(value, str):
+            object.__setattr__(described, one.name, value.encode("utf-8", "backslashreplace").decode())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

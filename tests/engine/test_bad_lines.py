@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pyarrow as pa
 import pytest
@@ -141,3 +142,17 @@ def test_csv_rows_that_are_not_in_the_encoding_keep_their_place(inline, tmp_path
     assert found == [("row 2", "reader", "2,\\x81"), ("row 4", "mapper", "{'id': 4, 'text': 'é'}"),
                      ("row 6", "reader", "6")]  # fmt: skip
     assert "is not cp1252" in next(iter(result.errors))["exception"]
+
+
+def test_names_and_texts_that_are_no_unicode_are_written_as_escapes(inline, tmp_path):
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.txt")
+    with open(path, "wb") as file:
+        file.write(b"1\nbad \xff\n")
+    (row,) = inline(mr.Job(lambda line: (line, 1), sum), path, on_error="collect").errors
+    assert row["source"].endswith("/caf\\udce9.txt")
+
+    def mapper(record):
+        raise ValueError(record)
+
+    (row,) = inline(mr.Job(mapper, sum), ["bad \ud800"], on_error="collect").errors
+    assert (row["record"], row["exception"]) == ("bad \\ud800", "ValueError: bad \\ud800")
