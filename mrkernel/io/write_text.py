@@ -23,7 +23,7 @@ from mrkernel.config import counted
 from mrkernel.errors import OptionError, ValueTypeError
 from mrkernel.io.writers import TextFormatWriter
 
-__all__ = ["CsvWriter", "JsonLinesWriter", "JsonObjectWriter", "TextWriter", "TsvWriter", "to_json"]
+__all__ = ["CsvWriter", "JsonLinesWriter", "JsonObjectWriter", "TextWriter", "TsvWriter", "to_json", "to_text"]
 
 
 class TextWriter(TextFormatWriter):
@@ -33,7 +33,7 @@ class TextWriter(TextFormatWriter):
 
     def rows(self, batch: pa.RecordBatch) -> bytes:
         """Lines of UTF-8."""
-        columns = [[_text(value, field.name) for value in values] for field, values in _decoded(batch)]
+        columns = [[to_text(value, field.name) for value in values] for field, values in _decoded(batch)]
         for field, values in zip(batch.schema, columns, strict=True):
             bad = next((value for value in values if "\n" in value or "\t" in value), None)
             if bad is not None:
@@ -74,7 +74,7 @@ class CsvWriter(TextFormatWriter):
             column
             if _is_csv_type(field)
             else pa.array(
-                [None if value is None else _text(value, field.name) for value in decode_column(column, field)],
+                [None if value is None else to_text(value, field.name) for value in decode_column(column, field)],
                 pa.string(),
             )
             for column, field in zip(batch.columns, batch.schema, strict=True)
@@ -207,8 +207,14 @@ def _decoded(batch: pa.RecordBatch) -> list[tuple[pa.Field, list[Any]]]:
     return [(field, decode_column(column, field)) for column, field in zip(batch.columns, batch.schema, strict=True)]
 
 
-def _text(value: Any, column: str) -> str:
-    """A value in a cell of text: itself if it is text, ISO for dates, else JSON."""
+def to_text(value: Any, column: str) -> str:
+    """A value in a cell of text: itself if it is text, ISO for dates, else JSON.
+
+    Raises
+    ------
+    ValueTypeError
+        Naming the column, for bytes and what JSON cannot hold.
+    """
     if isinstance(value, str):
         return value
     if value is None:

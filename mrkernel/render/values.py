@@ -9,7 +9,7 @@ import reprlib
 import unicodedata
 from collections.abc import Sequence
 
-__all__ = ["align", "cut", "display_width", "escape", "printable", "value_text"]
+__all__ = ["align", "cut", "display_width", "escape", "printable", "value_text", "whole_text"]
 
 MAX_CHARACTERS = 2_000
 
@@ -18,6 +18,7 @@ _repr.maxlevel = 5
 _repr.maxlist = _repr.maxtuple = _repr.maxset = _repr.maxfrozenset = _repr.maxdict = _repr.maxarray = 30
 _repr.maxstring = _repr.maxother = 300
 _repr.maxlong = 100
+_PLAIN = (dt.datetime, dt.date, dt.time, dt.timedelta, decimal.Decimal)
 
 # Marks that reorder the text around them: a key could otherwise disguise itself, or its neighbours.
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -31,13 +32,24 @@ def value_text(value: object) -> str:
     """
     if isinstance(value, str):
         return printable(value[: MAX_CHARACTERS + 1])
-    if isinstance(value, (dt.datetime, dt.date, dt.time, dt.timedelta, decimal.Decimal)):
+    if isinstance(value, _PLAIN):
         return str(value)
     try:
         return printable(_repr.repr(value)[: MAX_CHARACTERS + 1])
     except ValueError:
         # Python refuses to print an int of more than 4,300 digits.
         return f"<{type(value).__name__} too large to show>"
+
+
+def whole_text(value: object) -> str:
+    """A value as :func:`value_text` shows it, however long it is; sets and dicts in their own order."""
+    if isinstance(value, str):
+        return printable(value)
+    try:
+        return str(value) if isinstance(value, _PLAIN) else printable(repr(value))
+    except Exception:  # noqa: BLE001  # a user's __repr__ may raise anything
+        # Python refuses to print an int of more than 4,300 digits, but not as a Decimal.
+        return str(decimal.Decimal(value)) if isinstance(value, int) else value_text(value)
 
 
 def printable(text: str) -> str:

@@ -13,10 +13,9 @@ import pyarrow.compute as pc
 from pyarrow import ipc
 
 from mrkernel.batches import Column, decode_column, encode_plain, kind_of
-from mrkernel.errors import MrkernelError
-from mrkernel.io.write_text import to_json
+from mrkernel.io.write_text import to_text
 from mrkernel.render import value_text
-from mrkernel.render.values import printable
+from mrkernel.render.values import printable, whole_text
 from mrkernel.result.rows import Rows
 
 __all__ = ["Cells", "cell_text", "csv_text", "draw_cells"]
@@ -63,12 +62,17 @@ def draw_cells(rows: Rows, numbers: Sequence[int], names: Sequence[str]) -> Cell
 def cell_text(rows: Rows, number: int, name: str, limit: int) -> tuple[str, int]:
     """One value as text of at most ``limit`` characters, and how many characters it has in all."""
     array, field = rows.one(number, name)
-    (text,), lengths = _texts((array, field), limit)
-    return text or "None", lengths[0][1] if lengths else len(text or "None")
+    if _is_text(array):
+        (text,), lengths = _cut_strings(array, limit)
+        text = "None" if text is None else text
+        return text, lengths[0][1] if lengths else len(text)
+    (value,) = decode_column(array, field)
+    whole = whole_text(value)
+    return whole[:limit], len(whole)
 
 
 def csv_text(rows: Rows, numbers: Sequence[int], names: Sequence[str]) -> tuple[str, int]:
-    """Rows as CSV, until they are 4 MB: None is empty, lists and dicts are JSON where they can be."""
+    """Rows as CSV, until they are 4 MB: what a file would hold, and what that refuses as Python shows it."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(names)
@@ -81,19 +85,20 @@ def csv_text(rows: Rows, numbers: Sequence[int], names: Sequence[str]) -> tuple[
             writer.writerow(row)
             n_rows += 1
             if out.tell() > _CSV_CHARACTERS:
-                return out.getvalue(), n_rows
-    return out.getvalue(), n_rows
+                return _sendable(out.getvalue()), n_rows
+    return _sendable(out.getvalue()), n_rows
+
+
+def _sendable(text: str) -> str:
+    """Text whose lone surrogates are written as escapes: Jupyter's messages are UTF-8, which has none."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _csv_value(value: Any, name: str) -> str:
-    if value is None or isinstance(value, str):
-        return value or ""
-    if isinstance(value, (list, tuple, dict)):
-        try:
-            return to_json(value, name)
-        except MrkernelError:
-            return value_text(value)
-    return value_text(value)
+    try:
+        return to_text(value, name)
+    except Exception:  # noqa: BLE001  # bytes, NaN in a list, too many digits; and a user's __repr__ may raise anything
+        return whole_text(value)
 
 
 def _drawn(pieces: list[Column], limit: int) -> tuple[pa.Array, list[tuple[int, int]]]:
@@ -118,17 +123,25 @@ def _is_sent_as_it_is(field: pa.Field) -> bool:
 
 def _texts(piece: Column, limit: int) -> tuple[list[str | None], list[tuple[int, int]]]:
     array, field = piece
-    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
+    if _is_text(array):
         return _cut_strings(array, limit)
     texts: list[str | None] = []
     lengths = []
     for row, value in enumerate(decode_column(array, field)):
-        text = None if value is None else value_text(value)
-        if text is not None and len(text) > limit:
-            lengths.append((row, len(value) if isinstance(value, str) else len(text)))
-            text = text[:limit]
+        text = None if value is None else value_text(value)[:limit]
+        if text is not None and _is_shortened(text, whole := whole_text(value)):
+            lengths.append((row, len(whole)))
         texts.append(text)
     return texts, lengths
+
+
+def _is_text(array: pa.Array) -> bool:
+    return bool(pa.types.is_string(array.type) or pa.types.is_large_string(array.type))
+
+
+def _is_shortened(text: str, whole: str) -> bool:
+    # A display sorts what is in sets and dicts.
+    return len(text) != len(whole) or (text != whole and sorted(text) != sorted(whole))
 
 
 def _cut_strings(array: pa.Array, limit: int) -> tuple[list[str | None], list[tuple[int, int]]]:

@@ -158,6 +158,18 @@ def test_long_text_is_cut_and_can_be_had_whole(inline):
     assert (len(text), length) == (200_000, 300_000)
 
 
+def test_values_that_are_shown_shortened_can_be_had_whole(inline):
+    values = ["x" * 5_000, list(range(1_000)), list(range(100, 131)), 10**5_000, {"b": 1, "a": {3, 1}}, ""]
+    paging = inline(mr.Job(lambda n: (n, values[n])), range(6), reducers=1).paging
+    wholes = ["x" * 5_000, repr(values[1]), repr(values[2]), "1" + "0" * 5_000, repr(values[4]), ""]
+    assert [paging.text(n, "value", column="key") for n in range(6)] == [(text, len(text)) for text in wholes]
+    page = paging.page(0, 6, column="key")
+    assert page.cut == [(n, 1, len(wholes[n])) for n in range(4)]
+    assert decoded(page)["value"].to_pylist()[4:] == ["{'a': {1, 3}, 'b': 1}", ""]
+    words = inline(mr.Job(lambda n: (n, ["", None][n])), range(2), reducers=1).paging
+    assert [words.text(n, "value", column="key")[0] for n in range(2)] == ["", "None"]
+
+
 def test_page_of_many_long_cells_stays_small(parts):
     table = pa.table({f"c{n}": ["x" * 10_000] * 200 for n in range(50)})
     assert len(Paging(parts(table)).page(0, 200).ipc) < 3_000_000
@@ -175,6 +187,19 @@ def test_csv_is_what_a_reader_gets_back(inline):
     assert list(csv.reader(io.StringIO(text))) == [
         ["key", "value"], ["a,b", ""], ["q", "2.5"], ['say "x"', "[1, 2]"], ["z\nz", "b'raw'"],
     ]  # fmt: skip
+
+
+def test_csv_has_every_value_whole_and_as_a_file_has_it(inline, tmp_path):
+    day, time = dt.date(2024, 1, 2), dt.datetime(2024, 1, 2, 3, 4)
+    values = [math.factorial(80), 10**5_000, set(range(100)), True, time, (1, day),
+              "bad \ud800", [NAN] * 40, 2.5]  # fmt: skip
+    paging = inline(mr.Job(lambda n: (n, values[n])), range(9), reducers=1).paging
+    copied = [value for _, value in list(csv.reader(io.StringIO(paging.csv(9, column="key")[0])))[1:]]
+    assert copied[1:2] + copied[6:8] == ["1" + "0" * 5_000, "bad \\ud800", repr([NAN] * 40)]
+    told = [0, 2, 3, 4, 5, 8]
+    inline(mr.Job(lambda n: (n, values[n])), told, reducers=1).write(tmp_path / "rows.csv")
+    with open(tmp_path / "rows.csv", newline="") as file:
+        assert [copied[n] for n in told] == [row["value"] for row in csv.DictReader(file)]
 
 
 def test_csv_stops_at_its_limits(parts):
