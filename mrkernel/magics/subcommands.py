@@ -20,12 +20,18 @@ from mrkernel.render import plan_html, plan_text
 __all__ = ["SUBCOMMANDS", "run_subcommand", "subcommand_help"]
 
 _EXAMPLES = (
-    "%mr jobs           what has run, and how long it took",
-    "%mr cancel counts  stop the running job that is called counts",
-    "%mr cluster scale 4 four workers for what comes",
-    "%mr explain        why the last cell was split as it was",
-    "%mr tune           which chunk size and partitions suit the last cell's job",
+    "%mr jobs             what has run, and how long it took",
+    "%mr cancel counts    stop the running job that is called counts",
+    "%mr cluster scale 4  four workers for what comes",
+    "%mr explain          why the last cell was split as it was",
+    "%mr tune             which chunk size and partitions suit the last cell's job",
 )
+_TUNE_FORMS = (
+    "tune [JOB] [OPTIONS]  JOB is a variable; OPTIONS are those of %mapreduce -h, without --save, -b and --explain",
+    '  --budget TIME       how long samples may run, as in --budget "1 min"',
+    "  -o NAME             variable that gets the Tuning",
+)
+_HELP = frozenset({"-h", "--help"})
 
 
 def run_subcommand(magics: Any, line: str) -> None:
@@ -34,13 +40,17 @@ def run_subcommand(magics: Any, line: str) -> None:
         name, *words = shlex.split(line) or ["help"]
     except ValueError as error:
         raise OptionError(f"%mr: cannot read the line: {str(error).lower()}", hint="close the quote") from None
-    if name in {"-h", "--help"}:
+    if name in _HELP:
         name = "help"
     if name not in SUBCOMMANDS:
         close = get_close_matches(name, SUBCOMMANDS, n=1)
         hint = f"did you mean {close[0]}?" if close else f"commands are {', '.join(SUBCOMMANDS)}"
         raise OptionError(f"%mr: there is no command {name!r}", hint=hint)
-    run, _, n_words = SUBCOMMANDS[name]
+    run, text, n_words = SUBCOMMANDS[name]
+    if _HELP & set(words):
+        forms = {"cluster": cluster_help(), "tune": _TUNE_FORMS}.get(name, ())
+        publish_text("\n".join([f"%mr {name}: {text}", *forms]))
+        return
     if len(words) > n_words:
         raise OptionError(f"%mr {name}: {words[n_words]!r} is one word too many", hint="%mr help shows all commands")
     run(magics, words)
@@ -49,7 +59,7 @@ def run_subcommand(magics: Any, line: str) -> None:
 def subcommand_help() -> str:
     """The help of ``%mr``, examples first."""
     lines = ["Look at jobs and the cluster.", "", "Examples", "--------", *_EXAMPLES, "", "Commands", "--------"]
-    return "\n".join([*lines, *(f"{name:11}{text}" for name, (_, text, _) in SUBCOMMANDS.items()), "", *cluster_help()])
+    return "\n".join([*lines, *(f"{name:13}{text}" for name, (_, text, _) in SUBCOMMANDS.items()), "", *cluster_help()])
 
 
 def _show(title: str, facts: list[tuple[str, str]], notes: tuple[str, ...] = ()) -> None:
@@ -65,15 +75,16 @@ def _jobs(magics: Any, _: list[str]) -> None:
 
 
 def _cancel(magics: Any, words: list[str]) -> None:
-    # A second time forces what the first has not stopped yet.
-    known = magics.jobs.running() or magics.jobs.stopped()
+    # A second time forces what the first has not stopped yet: that job, not one that still runs beside it.
+    known = [*magics.jobs.running(), *magics.jobs.stopped()]
     chosen = [h for h in known if words[0] in {h.job_id, h.name}] if words else known[-1:]
     if not chosen:
         what = f"no running job is called {words[0]!r}" if words else "no job is running"
         raise OptionError(f"%mr cancel: {what}", hint="%mr jobs lists them")
+    facts = [(handle.job_id, f"{handle.name}, forced" if handle.is_stopped else handle.name) for handle in chosen]
     for handle in chosen:
         handle.cancel()
-    _show("cancelled", [(handle.job_id, handle.name) for handle in chosen])
+    _show("cancelled", facts)
 
 
 def _explain(magics: Any, _: list[str]) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["JobHandle"]
 
-_RESULT_ATTRIBUTES = frozenset({"counters", "report", "errors"})
+_RESULT_ATTRIBUTES = frozenset({"counters", "report", "planned", "errors"})
 
 
 class JobHandle:
@@ -79,6 +79,11 @@ class JobHandle:
         """Whether the job has ended, in whatever way."""
         return self._done.is_set()
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it was told to stop; another ``cancel`` forces."""
+        return bool(self._stop_state)
+
     def cancel(self, *, force: bool = False, interrupted: bool = False) -> None:
         """Ask the job to stop; returns at once, and may be called from any cell and any thread.
 
@@ -92,8 +97,8 @@ class JobHandle:
         interrupted
             Says that the kernel's Interrupt asked.
         """
-        force = force or bool(self._stop_state)
-        if not self._stop_state:
+        force = force or self.is_stopped
+        if not self.is_stopped:
             self._is_interrupted = interrupted
             self._stop_state = "interrupted" if interrupted else "cancelled"
         self._is_forced = self._is_forced or force

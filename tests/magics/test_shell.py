@@ -227,7 +227,16 @@ def test_mr_refuses_what_it_does_not_know(shell, line, message):
 
 @pytest.mark.parametrize(
     ("line", "said"),
-    [("", "Look at jobs"), ("version", "pyarrow"), ("formats", "parquet"), ("jobs", "jobs of this session")],
+    [
+        ("", "Look at jobs"),
+        ("", "\nwalkthrough  the last cell's"),
+        ("version", "pyarrow"),
+        ("formats", "parquet"),
+        ("jobs", "jobs of this session"),
+        ("jobs -h", "%mr jobs: jobs that this session has started"),
+        ("cluster scale --help", "\ncluster scale N "),
+        ("tune -h", "--budget TIME"),
+    ],
 )
 def test_mr_shows_what_it_knows(shell, capsys, line, said):
     shell.run_line_magic("mr", line)

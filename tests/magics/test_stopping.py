@@ -61,3 +61,27 @@ def test_cell_that_is_cancelled_again_while_it_stops_forces(shell, monkeypatch):
             pool.submit(asyncio.run, main()).result(20)
     finally:
         gate.set()
+
+
+def test_cancel_again_forces_what_was_stopped_and_no_other_job(shell, capsys):
+    gates, jobs = [threading.Event(), threading.Event()], shell.magics_manager.registry["MapReduceMagics"].jobs
+    older, newer = (
+        mr.submit(mr.Job(lambda n: (n, 1), sum, name=name), [1], executor="inline", progress=False,
+                  listeners=[lambda event, gate=gate: gate.wait(30)])
+        for name, gate in zip(("older", "newer"), gates, strict=True)
+    )  # fmt: skip
+    jobs.add(older)
+    jobs.add(newer)
+    try:
+        shell.run_line_magic("mr", "cancel")
+        assert capsys.readouterr().out.rstrip().endswith(" newer")
+        gates[1].set()
+        assert newer.wait(20)
+        for line in ("cancel", "cancel newer"):
+            shell.run_line_magic("mr", line)
+            assert capsys.readouterr().out.rstrip().endswith(" newer, forced")
+        assert not older.is_stopped
+    finally:
+        for gate in gates:
+            gate.set()
+        assert older.wait(20)

@@ -35,6 +35,7 @@ def handle():
         (lambda handle: "b" in handle, True),
         (lambda handle: handle.num_rows, 2),
         (lambda handle: handle.counters, {}),
+        (lambda handle: dict(handle.planned)["input"][:4], "list"),
         (lambda handle: handle.head(1).to_pylist(), [{"key": "a", "value": 2}]),
         (lambda handle: handle.to_pandas().shape, (2, 2)),
         (lambda handle: dict(mr.run(TOTAL, handle, executor="inline")), {"all": 3}),
