@@ -73,13 +73,15 @@ class LiveJob:
 
     def show(self, progress: Progress) -> None:
         """Send this state, if it tells something or if the page has not heard from the kernel for a while."""
-        state = self._state(progress)
-        now, told = time.monotonic(), _told(state)
-        if told != self._told or self.has_news or now - self._sent >= _BEAT_S:
-            self._told, self._sent = told, now
-            self._widget.show(state)
-        if not progress.is_running:
-            self._widget.let_go()
+        try:
+            state = self._state(progress)
+            now, told = time.monotonic(), _told(state)
+            if told != self._told or self.has_news or now - self._sent >= _BEAT_S:
+                self._told, self._sent = told, now
+                self._widget.show(state)
+        finally:
+            if not progress.is_running:
+                self._widget.let_go()
 
     def is_static_due(self) -> bool:
         """Whether the static form should be renewed now; True counts as done."""

@@ -19,7 +19,7 @@ from mrkernel.magics.view import publish
 from mrkernel.render import Preview, counters_html, counters_text, table_html, table_text, value_text
 from mrkernel.render.progress import headline, stages_table
 from mrkernel.render.values import printable
-from mrkernel.result import Result, can_plot_rows
+from mrkernel.result import Errors, Result, can_plot_rows
 from mrkernel.result.paging import MAX_COLUMNS
 
 if TYPE_CHECKING:
@@ -94,8 +94,8 @@ class Answers:
             "plot": result.num_rows > 1 and can_plot_rows(result),
             "counters": bool(result.counters),
             "stages": bool(result.report.stages),
-            "skew": bool(getattr(result.report, "skew", None)),
-            "bad records": bool(getattr(result, "errors", None)),
+            "skew": bool(result.report.skew),
+            "bad records": bool(result.errors),
             "plan": bool(result.planned),
         }
         return ["table", *(name for name, is_there in has.items() if is_there)]
@@ -111,11 +111,11 @@ class Answers:
             case "stages":
                 return _stages(result)
             case "skew":
-                return {"kind": "text", "text": str(getattr(result.report, "skew", ""))}, []
+                return {"kind": "text", "text": str(result.report.skew)}, []
             case "bad records":
-                return _bad_records(getattr(result, "errors", None)), []
+                return _bad_records(result.errors), []
             case "plan":
-                return _table([], [list(fact) for fact in result.planned], [False, False]), []
+                return _table([], [[printable(text) for text in fact] for fact in result.planned], [False, False]), []
         raise OptionError(f"a result has no view {name!r}")
 
 
@@ -134,7 +134,7 @@ def _stages(result: Result) -> tuple[dict[str, Any], list[bytes]]:
     return table | {"picture": picture}, data
 
 
-def _bad_records(errors: Any) -> dict[str, Any]:
+def _bad_records(errors: Errors) -> dict[str, Any]:
     preview = errors.preview(_MOST_BAD)
     rows = [["" if value is None else value_text(value)[:_BAD_CHARACTERS] for value in row] for row in preview.rows]
     return _table(list(preview.columns), rows, [kind.startswith("int") for kind in preview.types], preview.note)

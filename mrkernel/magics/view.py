@@ -154,8 +154,10 @@ class JobView:
     def _show_live(self, progress: Progress) -> bool:
         """Show the state in the job's widget; whether that is enough for now."""
         if self._live is not None:
-            # The end too: a page that was loaded again while the job ran has only the widget.
-            self._live.show(progress)
+            # The end too: a page that was loaded again while the job ran has only the widget. What that is not told,
+            # the static form says.
+            with suppress(Exception):
+                self._live.show(progress)
             return progress.is_running and not self._live.is_static_due()
         if progress.is_running and self._stop is not None:
             # Without ipywidgets the static form is all there is.

@@ -47,10 +47,10 @@ class ResultsView(View):
         threading.Thread(target=self._say, args=(question,), name="mrkernel page", daemon=True).start()
 
     def _say(self, question: dict[str, Any]) -> None:
-        said: dict[str, Any]
-        buffers: Sequence[bytes]
+        number = question.get("id")
         try:
             said, buffers = self._answer(question)
+            self.send({**said, "id": number}, list(buffers))
         except Exception as error:  # noqa: BLE001  # whatever it is, the page waits for an answer
-            said, buffers = {"error": str(error) or type(error).__name__}, ()
-        self.send({**said, "id": question.get("id")}, list(buffers))
+            text = (str(error) or type(error).__name__).encode("utf-8", "backslashreplace").decode()
+            self.send({"error": text, "id": number}, [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 
 import pytest
@@ -104,6 +105,15 @@ def test_question_without_an_answer_gets_its_error_and_its_number(answers, quest
         words in content["error"] for words in ("cannot sort by 'nope'", "no answer to 'what'", "no view 'what'")
     )
     assert buffers == []
+    view.close()
+
+
+def test_answer_that_cannot_be_sent_is_an_error_of_its_question():
+    view, sent = ResultsView({}, b"", lambda question: ({"text": "bad \ud800"}, [])), []
+    view.send = lambda content, buffers: sent.append(json.dumps(content, ensure_ascii=False).encode())
+    view._say({"id": "page-1"})
+    assert [json.loads(one)["id"] for one in sent] == ["page-1"]
+    assert "surrogates not allowed" in json.loads(sent[0])["error"]
     view.close()
 
 

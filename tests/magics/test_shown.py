@@ -6,9 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from mrkernel.magics import shown
+from mrkernel.magics import shown, view
 from mrkernel.magics.live import LiveJob
+from mrkernel.magics.view import JobView
 from mrkernel.progress import Progress
+from mrkernel.widgets.progress import ProgressWidget
 
 
 @pytest.fixture
@@ -44,3 +46,21 @@ def test_front_end_that_does_not_name_its_cells_keeps_what_it_has(show_in):
     first, second = show_in("", "1"), show_in("", "2")
     assert is_open(first)
     assert is_open(second)
+
+
+def test_end_is_published_and_the_job_let_go_whatever_becomes_of_the_widget(monkeypatch):
+    published, widgets = [], []
+    monkeypatch.setattr(view, "publish_data", lambda data, **options: published.append(data["text/plain"]))
+
+    def refuse(widget, state):
+        widgets.append(widget)
+        raise UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed")
+
+    monkeypatch.setattr(ProgressWidget, "show", refuse)
+    job = JobView("live")
+    job.connect(print)
+    job.open(Progress(name="count", state="running"))
+    job.finish(Progress(name="count", state="failed", error="bad"))
+    assert published[-1].startswith("count: failed")
+    assert widgets[0]._stop is None
+    widgets[0].close()
