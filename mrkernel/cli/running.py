@@ -15,7 +15,15 @@ from mrkernel.cellspec import format_option, in_words_of, reworded
 from mrkernel.cli.loading import load_job
 from mrkernel.cli.picture import Picture
 from mrkernel.config import counted, settings
-from mrkernel.errors import BadRecordsError, FormatError, JobSpecError, MrkernelError, OptionError, TaskFailedError
+from mrkernel.errors import (
+    BadRecordsError,
+    FormatError,
+    JobInterruptedError,
+    JobSpecError,
+    MrkernelError,
+    OptionError,
+    TaskFailedError,
+)
 from mrkernel.progress import Progress
 from mrkernel.render import ProgressLine, counters_text, failure_text, table_text
 
@@ -33,9 +41,21 @@ def run_job(given: dict[str, Any]) -> int:
     errors = _errors_sink(given, options)
     handle = session.submit(job, source, **options)
     session.Waiting(handle, _Log() if handle.plan.settings.progress else None).block()
+    written: list[str] = []
+    try:
+        _show(handle, given, written)
+        _write_beside(handle.result(), errors, picture, written)
+    except KeyboardInterrupt:
+        raise JobInterruptedError(f"interrupted; {'; '.join(written) or 'nothing was written'}") from None
+    return 0
+
+
+def _show(handle: Any, given: dict[str, Any], written: list[str]) -> None:
+    """The rows, or where they were saved."""
     result = handle.result()
     if given["output"]:
-        click.echo(str(handle.saved), err=True)
+        written.append(str(handle.saved))
+        click.echo(written[-1], err=True)
     else:
         limit = settings(limit=given["limit"]).limit
         preview = result.preview(limit)
@@ -43,17 +63,21 @@ def run_job(given: dict[str, Any]) -> int:
         # What was set aside is said on standard error, where it also is when the result goes to a file.
         preview = replace(preview, access="-o FILE writes all of them" if is_cut else "", note="")
         click.echo(table_text(preview, width=max(40, _columns())))
+
+
+def _write_beside(result: Any, errors: Any, picture: Picture | None, written: list[str]) -> None:
+    """What was set aside, the counters and the plot."""
     if result.errors:
         click.echo(result.errors.summary("--on-error collect --errors FILE writes them" if errors is None else ""),
                    err=True)  # fmt: skip
     if errors is not None:
         result.errors.write_to(errors)
-        click.echo(f"wrote {counted(len(result.errors), 'bad record')} to {errors.name}", err=True)
+        written.append(f"wrote {counted(len(result.errors), 'bad record')} to {errors.name}")
+        click.echo(written[-1], err=True)
     if result.counters:
         click.echo(counters_text(result.counters), err=True)
     if picture is not None:
         click.echo(picture.draw(result), err=True)
-    return 0
 
 
 class _Log:

@@ -12,7 +12,7 @@ from mrkernel.errors import JobInterruptedError, MrkernelError
 from mrkernel.progress import Progress, StageProgress
 from mrkernel.session.display import Controls, Display
 from mrkernel.session.handle import JobHandle
-from mrkernel.session.saving import STAGE
+from mrkernel.session.saving import STAGE, Saved
 
 __all__ = ["Waiting"]
 
@@ -102,14 +102,15 @@ class Waiting:
         if progress.is_running:
             progress = replace(progress, state="interrupted")
         self.show_end(progress)
-        return JobInterruptedError(_stopped(progress, has_ended=self._handle.done()))
+        return JobInterruptedError(_stopped(progress, self._handle.saved, has_ended=self._handle.done()))
 
 
-def _stopped(progress: Progress, *, has_ended: bool) -> str:
+def _stopped(progress: Progress, saved: Saved | None, *, has_ended: bool) -> str:
     running = [stage for stage in progress.stages if stage.state not in {"waiting", "not run", "finished"}]
     where = f", in stage {running[-1].name} with {_done(running[-1])} done" if running else ""
     if progress.state == "finished":
-        return f"the interrupt came when {progress.name} had finished; its result was not taken"
+        rest = "its result was not taken" if saved is None else str(saved)
+        return f"the interrupt came when {progress.name} had finished; {rest}"
     what = "its save is" if running and running[-1].name == STAGE else "its last tasks are"
     rest = "nothing was written" if has_ended else f"{what} being stopped"
     return f"{progress.name} was interrupted after {format_duration(progress.seconds)}{where}; {rest}"

@@ -8,11 +8,14 @@ import re
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from mrkernel import session
 from mrkernel.cli import main
+from mrkernel.cli.picture import Picture
 
 JOBS = """
 import time
@@ -185,6 +188,27 @@ def test_wrong_calls_are_one_clear_message(folder, monkeypatch, capsys, words, c
     said = capsys.readouterr()
     assert (ended.value.code, said.out) == (code, "")
     assert message in said.err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("-o", "stopped.csv"), "mrkernel: interrupted; wrote 5 rows to stopped.csv\n"),
+        ((), "mrkernel: interrupted; nothing was written\n"),
+    ],
+)
+def test_ctrl_c_after_the_job_says_what_was_written(folder, monkeypatch, capsys, options, said):
+    def interrupt(picture, result):
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(session, "submit", partial(session.submit, executor="inline"))
+    monkeypatch.setattr(Picture, "draw", interrupt)
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "--mapper", "jobs.py:words", "--reducer", "sum", "words.txt", "--plot", "p.png", *options])
+    assert ended.value.code == 130
+    assert capsys.readouterr().err.endswith(said)
 
 
 def test_explain_formats_and_version(folder, monkeypatch, capsys):

@@ -12,7 +12,7 @@ from mrkernel.errors import JobCancelledError, JobInterruptedError, SinkError
 from mrkernel.events import JobFinished, StageFinished, StageStarted
 from mrkernel.io import open_sink
 from mrkernel.result.result import write_to
-from mrkernel.session import Saved
+from mrkernel.session import Saved, Waiting
 
 WORDS = mr.Job(lambda line: [(word, 1) for word in line.split()], sum, name="words")
 MANY = [" ".join(f"w{n}" for n in range(140_000))]
@@ -81,6 +81,15 @@ def test_a_job_ends_once_its_output_is_committed():
     assert [(stage.name, stage.state, stage.records) for stage in report.stages][-1] == ("save", "finished", 2)
     assert report.progress.state == "finished"
     assert handle.saved == Saved(target="the gate", paths=("a", "b"), n_rows=2)
+
+
+def test_an_interrupt_after_the_commit_says_what_was_written():
+    sink = Gate(at="commit")
+    handle, _ = submitted(sink)
+    sink.opened.set()
+    assert handle.wait(60)
+    error = Waiting(handle, None).interrupted(KeyboardInterrupt())
+    assert str(error) == "the interrupt came when words had finished; wrote 2 rows to the gate: 2 files"
 
 
 def test_a_save_that_fails_is_a_job_that_fails():
