@@ -11,7 +11,7 @@ import click
 
 from mrkernel.cli.running import explain_job, report_error, run_job
 from mrkernel.errors import OptionError
-from mrkernel.render import plan_text
+from mrkernel.render import cluster_text, plan_text
 
 __all__ = ["cluster", "command", "explain", "formats", "main", "run", "status"]
 
@@ -127,14 +127,10 @@ def cluster() -> None:
 @click.argument("address")
 def status(address: str) -> None:
     """Show the workers of the cluster at ADDRESS, as tcp://host:8786."""
-    from mrkernel.cluster import connect
-    from mrkernel.config import counted, format_bytes
+    from mrkernel.cluster import connect, picture
 
     if not address:
         raise OptionError("no address is given", hint="write it as tcp://host:8786")
     with connect(address) as found:
-        workers = found.workers()
-    facts = [
-        (worker.name, f"{worker.state}, {format_bytes(worker.memory_bytes)}, {worker.address}") for worker in workers
-    ]
-    click.echo(plan_text(f"cluster at {address}: {counted(len(workers), 'worker')}", facts))
+        drawn = picture(found)
+    click.echo(cluster_text(drawn))

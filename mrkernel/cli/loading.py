@@ -19,7 +19,7 @@ from mrkernel.job import Job
 __all__ = ["load_job", "load_object"]
 
 
-def load_job(where: str, reducer: str | None = None, combiner: str | None = None, **options: Any) -> Job:
+def load_job(where: str, reducer: str | None = None, combiner: str | None = None) -> Job:
     """The Job at ``where``, or one made of the mapper function there and a reducer.
 
     Raises
@@ -36,7 +36,7 @@ def load_job(where: str, reducer: str | None = None, combiner: str | None = None
     if not callable(found):
         raise OptionError(f"{where} is a {type(found).__name__}, neither a Job nor a mapper function",
                           hint="name a Job, as in job = mr.Job(mapper=…, reducer=…)")  # fmt: skip
-    return Job(found, _reducer(reducer), combiner=_reducer(combiner), **options)
+    return Job(found, _reducer(reducer), combiner=_reducer(combiner))
 
 
 def load_object(where: str) -> Any:

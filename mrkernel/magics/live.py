@@ -7,12 +7,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from mrkernel.magics.shown import take_place
+from mrkernel.magics.shown import take_place, view_data
 from mrkernel.progress import Progress, progress_state
 
 __all__ = ["LiveJob", "beside_widget", "no_widget"]
 
-_VIEW = "application/vnd.jupyter.widget-view+json"
 # A kernel that is killed leaves its notebook with the last static form that was sent, so the first ones come soon; each
 # of them is four times as large as what the widget is told. A front end that never spoke may have nothing else.
 _OFTEN_S, _HEARD_S, _UNHEARD_S = 1.0, 30.0, 10.0
@@ -58,8 +57,8 @@ class LiveJob:
 
     @property
     def data(self) -> dict[str, Any]:
-        """The widget's display. Its text is empty: the static form has a display of its own, which outlives it."""
-        return {_VIEW: {"version_major": 2, "version_minor": 0, "model_id": self._widget.model_id}, "text/plain": ""}
+        """The widget's display."""
+        return view_data(self._widget)
 
     @property
     def has_news(self) -> bool:

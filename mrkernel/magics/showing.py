@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from mrkernel.magics.shown import take_place
+from mrkernel.magics.shown import take_place, view_data
 from mrkernel.magics.view import publish_data
 
 __all__ = ["marked", "publish_view"]
 
-_MIME = "application/vnd.jupyter.widget-view+json"
 # Where a saved notebook's widget was, JupyterLab says "Loading widget..." or that it found no model. The static form
 # follows right there, and takes that line away.
 _HIDE_LOST = (".jp-OutputArea-child:has(>.lm-Panel.jp-OutputArea-output):not(:has(.mr-live))"
@@ -19,7 +18,7 @@ _HIDE_LOST = (".jp-OutputArea-child:has(>.lm-Panel.jp-OutputArea-output):not(:ha
 def publish_view(view: Any) -> None:
     """Show a widget; its static form is to be displayed next."""
     take_place(view)
-    publish_data({_MIME: {"version_major": 2, "version_minor": 0, "model_id": view.model_id}, "text/plain": ""})
+    publish_data(view_data(view))
 
 
 def marked(html: str, fallback: str, *, is_plotted: bool = False) -> str:

@@ -6,7 +6,9 @@ from typing import Any
 
 from IPython import get_ipython
 
-__all__ = ["take_place"]
+__all__ = ["take_place", "view_data"]
+
+_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 class _Shown:
@@ -37,3 +39,8 @@ _shown = _Shown()
 def take_place(view: Any) -> None:
     """Close the widgets that an earlier run of this cell has shown; this one shows now."""
     _shown.take_place(view)
+
+
+def view_data(view: Any) -> dict[str, Any]:
+    """A widget's display. Its text is empty: the static form has a display of its own, which outlives it."""
+    return {_VIEW: {"version_major": 2, "version_minor": 0, "model_id": view.model_id}, "text/plain": ""}

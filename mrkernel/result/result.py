@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -18,6 +16,7 @@ from mrkernel.errors import MrkernelError, OptionError
 from mrkernel.events import Counters
 from mrkernel.grouping import canonical_key
 from mrkernel.render import Preview, counters_html, counters_text, table_html, table_text
+from mrkernel.render.front import notebook_front
 from mrkernel.result.errors import Errors
 from mrkernel.result.paging import Paging
 from mrkernel.result.parts import HeldFiles, OwnedSource, PartFile, PartsSource, pairs
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Result", "write_to"]
 
-_NOTEBOOK = "mrkernel.magics.front"
 _NO_ROWS = pa.table({"key": pa.nulls(0), "value": pa.nulls(0)})
 
 
@@ -122,8 +120,7 @@ class Result:
 
     def head(self, n: int = 10) -> pa.Table:
         """The first ``n`` rows as an Arrow table."""
-        schemas = {str(schema): table for table in self._tables() if (schema := _signature(table))}
-        if len(schemas) > 1:
+        if len({_signature(table) for table in self._tables()}) > 1:
             return self.to_arrow().slice(0, n)
         tables, left = [], n
         for table in self._tables():
@@ -231,11 +228,8 @@ class Result:
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         """In a notebook that somebody looks at, a widget that pages and sorts; elsewhere nothing."""
-        # By name: this layer knows no notebook, and without IPython there is nothing to import.
-        get_shell = getattr(sys.modules.get("IPython"), "get_ipython", None)
-        if get_shell is None or get_shell() is None:
-            return {}
-        shown: dict[str, str] = importlib.import_module(_NOTEBOOK).show_result(self)
+        front = notebook_front()
+        shown: dict[str, str] = front.show_result(self) if front is not None else {}
         return shown
 
     def plot(

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from mrkernel.config import Settings
 from mrkernel.errors import TaskFailedError
 from mrkernel.progress import Progress
 from mrkernel.render import ProgressLine
+from mrkernel.render.front import notebook_front
 
 __all__ = ["Controls", "Display", "Pace", "open_display", "with_card"]
-
-# By name: the layers forbid an import of what lies above, and without IPython there is nothing to import.
-_NOTEBOOK = "mrkernel.magics.front"
 
 
 class Display(Protocol):
@@ -92,7 +89,7 @@ def open_display(given: Settings) -> Display | None:
     # Another thread's job would show in whatever cell is running, or break another job's line.
     if not given.progress or threading.current_thread() is not threading.main_thread():
         return None
-    notebook = _notebook()
+    notebook = notebook_front()
     display: Display | None = notebook.open_display() if notebook is not None else None
     if display is None and sys.stderr is not None and sys.stderr.isatty():
         display = _TerminalDisplay()
@@ -101,14 +98,7 @@ def open_display(given: Settings) -> Display | None:
 
 def with_card(error: BaseException, progress: Progress) -> BaseException:
     """The error; in IPython one that shows its failure card where nobody catches it."""
-    notebook = _notebook()
+    notebook = notebook_front()
     if notebook is not None and isinstance(error, TaskFailedError) and error.failure is not None:
         notebook.attach_card(error, progress.failures)
     return error
-
-
-def _notebook() -> Any:
-    """The module that displays in IPython, with or without the extension loaded; None outside IPython."""
-    ipython = sys.modules.get("IPython")
-    get_shell = getattr(ipython, "get_ipython", None)
-    return importlib.import_module(_NOTEBOOK) if get_shell is not None and get_shell() is not None else None

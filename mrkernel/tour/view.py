@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from typing import Any
 
 from mrkernel.config import counted
 from mrkernel.errors import OptionError
 from mrkernel.job import Job
 from mrkernel.render import walkthrough_html, walkthrough_text
+from mrkernel.render.front import notebook_front
 from mrkernel.render.values import cut, value_text
 from mrkernel.tour.follow import MOST_PAIRS, Path, follow
 
 __all__ = ["Walkthrough", "walkthrough"]
 
-_NOTEBOOK = "mrkernel.magics.front"
 _MOST_RECORDS, _MOST_PARTITIONS = 50, 8
 _MOST_RESULTS = 20
 _WIDTH = 60
@@ -41,11 +39,8 @@ class Walkthrough:
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         """In a notebook that somebody looks at, a widget in which the records move; elsewhere nothing."""
-        # By name: this layer knows no notebook, and without IPython there is nothing to import.
-        get_shell = getattr(sys.modules.get("IPython"), "get_ipython", None)
-        if get_shell is None or get_shell() is None:
-            return {}
-        shown: dict[str, str] = importlib.import_module(_NOTEBOOK).show_walkthrough(self)
+        front = notebook_front()
+        shown: dict[str, str] = front.show_walkthrough(self) if front is not None else {}
         return shown
 
 

@@ -146,7 +146,7 @@ def test_run_stopped_by_ctrl_c_exits_with_130(folder):
 
 
 @pytest.mark.cluster
-def test_explain_reckons_with_the_workers_of_the_cluster_that_is_named(folder, monkeypatch, capsys):
+def test_cluster_that_is_named_is_shown_and_reckoned_with(folder, monkeypatch, capsys):
     from distributed import LocalCluster
 
     monkeypatch.chdir(folder)
@@ -158,6 +158,9 @@ def test_explain_reckons_with_the_workers_of_the_cluster_that_is_named(folder, m
                 main(["explain", "jobs.py:words", "words.txt", *words])
             assert ended.value.code == 0
             assert re.search(said, capsys.readouterr().out)
+        with pytest.raises(SystemExit):
+            main(["cluster", "status", there.scheduler_address])
+        assert re.search(r"with 1 worker\n +worker +process .*\n.* idle +nothing\n", capsys.readouterr().out)
 
 
 @pytest.mark.parametrize(
