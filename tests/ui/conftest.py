@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.resources
 import json
 import os
 import secrets
@@ -23,6 +24,7 @@ ROOT = Path(__file__).parents[2]
 CHROMIUM = os.environ.get("CHROMIUM", shutil.which("chromium") or "/usr/bin/chromium")
 CHROMIUM_OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
                     "--disable-background-networking", "--disable-component-update", "--disable-sync"]  # fmt: skip
+AXE = importlib.resources.files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
 START_S = 60
 IDLE = """() => { const panel = jupyterapp.shell.currentWidget;
     return panel?.sessionContext?.session?.kernel?.status === 'idle'
@@ -166,6 +168,13 @@ class Notebook:
     def output(self, cell: int):
         """The outputs of a cell."""
         return self.page.locator(".jp-Notebook .jp-Cell").nth(cell).locator(".jp-Cell-outputArea")
+
+    def faults(self, locator) -> list[str]:
+        """Serious faults of accessibility that axe-core finds in an element."""
+        self.page.evaluate("source => { if (!window.axe) (0, eval)(source) }", AXE)
+        found = locator.evaluate("async node => (await axe.run(node)).violations")
+        return [f"{fault['id']}: {node['html'][:200]} {node['failureSummary']}" for fault in found
+                if fault["impact"] in {"serious", "critical"} for node in fault["nodes"]]  # fmt: skip
 
     def close(self) -> None:
         """Close the page."""

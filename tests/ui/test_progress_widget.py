@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.resources
 import time
 
 import pytest
@@ -24,10 +23,6 @@ PATIENT = """%%mapreduce -i numbers -o patient --chunk-size 40
 mapper, reducer = patiently, sum"""
 BLOCKING = 'blocked = mr.run(mr.Job(patiently, sum, name="blocked"), numbers, chunk_size=40)'
 WIDTH = "len(mr.run(mr.Job(lambda n: [(n % 2, 1)], sum), range(10))), len(current().workers())"
-AXE = importlib.resources.files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
-FAULTS = """async selector => (await axe.run(selector, {resultTypes: ["violations"]})).violations
-    .filter(fault => ["serious", "critical"].includes(fault.impact))
-    .map(fault => `${fault.id}: ${fault.nodes.map(node => node.html).join(" ")}`)"""
 
 
 @pytest.fixture
@@ -58,11 +53,6 @@ def values(widget, name="map"):
     return seen
 
 
-def faults(notebook, selector):
-    notebook.page.evaluate(AXE)
-    return notebook.page.evaluate(FAULTS, selector)
-
-
 def test_cancel_and_interrupt_end_the_job_and_the_next_cell_runs_at_full_width(open_cells, shots):
     notebook = open_cells("cancel", PATIENT, BLOCKING, PATIENT, WIDTH)
     notebook.run(1, wait=False)
@@ -77,7 +67,7 @@ def test_cancel_and_interrupt_end_the_job_and_the_next_cell_runs_at_full_width(o
     expect(widget.get_by_role("img", name="worker")).to_have_count(2)
     for theme in ("Dark", "Light"):
         notebook.theme(theme)
-        assert faults(notebook, ".mr-progress") == []
+        assert notebook.faults(widget) == []
         notebook.page.screenshot(path=shots / f"progress-details-{theme.lower()}.png")
     stop(notebook, 1, widget.get_by_role("button", name="Cancel"), "patient: cancelled after", "JobCancelledError")
     # A plain cell blocks the kernel; Cancel is heard all the same.
@@ -88,7 +78,7 @@ def test_cancel_and_interrupt_end_the_job_and_the_next_cell_runs_at_full_width(o
     assert len(values(widget_of(notebook, 3))) == 5
     interrupt = notebook.page.get_by_role("button", name="Interrupt the kernel")
     stop(notebook, 3, interrupt, "patient: interrupted after", "JobInterruptedError")
-    assert faults(notebook, ".jp-Notebook .jp-Cell:nth-child(2) .jp-Cell-outputArea") == []
+    assert notebook.faults(notebook.output(1)) == []
     notebook.run(4)
     expect(notebook.output(4)).to_contain_text("(2, 2)")
     notebook.shoot(shots / "progress-stopped")

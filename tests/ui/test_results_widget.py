@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.resources
 import io
 import json
 import re
@@ -13,7 +12,6 @@ from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.ui, pytest.mark.cluster]
 
-AXE = importlib.resources.files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
 EVIL = "<img src=x onerror=alert(1)>"
 DEFINE = f"""import mrkernel as mr
 FLOATS = [0.1, 1.0, 1e16, 123456789012345680.0, 1.5e-7, 0.00012, 1e22, float("nan"), float("inf"), -0.0, 2.5]
@@ -44,14 +42,6 @@ def notebook(lab, open_notebook):
         opened.run(cell)
     opened.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     return opened
-
-
-def faults(notebook, locator):
-    """Serious faults of accessibility that axe-core finds in an element."""
-    notebook.page.evaluate("source => { if (!window.axe) (0, eval)(source) }", AXE)
-    found = locator.evaluate("async node => (await axe.run(node)).violations")
-    return [f"{fault['id']}: {node['html'][:200]} {node['failureSummary']}" for fault in found
-            if fault["impact"] in {"serious", "critical"} for node in fault["nodes"]]  # fmt: skip
 
 
 def live(notebook, cell):
@@ -99,7 +89,7 @@ def test_a_result_pages_sorts_copies_and_is_used_by_keyboard(notebook, shots):
     result.locator("summary").first.click()
     result.get_by_role("button", name="show all 5,000 characters").first.click()
     expect(result.locator("details .mr-whole").first).to_have_text("long " * 1000)
-    assert faults(notebook, result) == []
+    assert notebook.faults(result) == []
     result.scroll_into_view_if_needed()
     notebook.shoot(shots / "result")
     check_views(notebook, shots)
@@ -117,7 +107,7 @@ def check_views(notebook, shots):
     # The first plot of a kernel imports matplotlib.
     expect(image).to_be_visible(timeout=30_000)
     assert len(image.get_attribute("alt")) > 20
-    assert faults(notebook, result) == []
+    assert notebook.faults(result) == []
     result.scroll_into_view_if_needed()
     notebook.shoot(shots / "result-plot")
     page.keyboard.press("ArrowRight")
@@ -126,9 +116,9 @@ def check_views(notebook, shots):
     expect(result.get_by_role("rowheader", name="reduce")).to_be_visible(timeout=15_000)
     page.keyboard.press("End")
     expect(result.get_by_role("rowheader", name="chunk size")).to_be_visible()
-    assert faults(notebook, result) == []
+    assert notebook.faults(result) == []
     notebook.theme("Dark")
-    assert faults(notebook, result) + faults(notebook, live(notebook, 1)) == []
+    assert notebook.faults(result) + notebook.faults(live(notebook, 1)) == []
     notebook.theme("Light")
     result.get_by_role("tab", name="plan").focus()
     page.keyboard.press("Home")

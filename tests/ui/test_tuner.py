@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.resources
 import json
 
 import pytest
@@ -10,7 +9,6 @@ from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.ui, pytest.mark.cluster]
 
-AXE = importlib.resources.files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
 LOAD = "%load_ext mrkernel\nimport mrkernel as mr, time\nrecords = [f'record {n:03}' for n in range(60)]"
 SLOW = """def slowly(record):
     time.sleep(0.02)
@@ -19,13 +17,6 @@ SLOW = """def slowly(record):
 job = mr.Job(slowly, sum, name="<img src=x onerror=alert(1)>")"""
 TUNE = '%mr tune job -i records --budget "8 s" -o tuning'
 TASKS = "len(mr.explain(job, records).first.splits)"
-
-
-def _faults(notebook, locator) -> list[str]:
-    """Serious faults of accessibility that axe-core finds in an element."""
-    notebook.page.evaluate("source => { if (!window.axe) (0, eval)(source) }", AXE)
-    found = locator.evaluate("async node => (await axe.run(node)).violations")
-    return [f"{one['id']}: {one['nodes'][0]['html']}" for one in found if one["impact"] in {"serious", "critical"}]
 
 
 def _set(slider, position: int) -> None:
@@ -64,7 +55,7 @@ def test_tuner_predicts_applies_and_leaves_a_page_that_reads_well(lab, open_note
     tuner = notebook.output(3).get_by_role("group", name="tuning of <img src=x onerror=alert(1)>", exact=True)
     expect(tuner).to_be_visible()
     expect(tuner.get_by_role("img")).to_have_count(3)
-    assert _faults(notebook, tuner) == []
+    assert notebook.faults(tuner) == []
     notebook.shoot(shots / "tuner")
 
     _move_sliders(tuner)
