@@ -60,7 +60,13 @@ class Waiting:
             if self._display is not None:
                 # A display that breaks must not take the job with it.
                 with suppress(Exception):
-                    self._display.update(self.progress())
+                    self._update(self._display)
+
+    def _update(self, display: Display) -> None:
+        progress = self.progress()
+        # An end is shown by whoever knows what was written: listeners hear of it a moment before the handle is done.
+        if progress.is_running:
+            display.update(progress)
 
     def progress(self) -> Progress:
         """The job's progress, with its name from the start."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,6 +12,7 @@ import mrkernel as mr
 from mrkernel.errors import JobCancelledError, JobInterruptedError, SinkError
 from mrkernel.events import JobFinished, StageFinished, StageStarted
 from mrkernel.io import open_sink
+from mrkernel.progress import Progress
 from mrkernel.result.result import write_to
 from mrkernel.session import Saved, Waiting
 
@@ -90,6 +92,15 @@ def test_an_interrupt_after_the_commit_says_what_was_written():
     assert handle.wait(60)
     error = Waiting(handle, None).interrupted(KeyboardInterrupt())
     assert str(error) == "the interrupt came when words had finished; wrote 2 rows to the gate: 2 files"
+
+
+def test_an_end_is_shown_once_its_handle_can_say_what_was_written():
+    shown = []
+    handle = SimpleNamespace(name="count", done=iter([False, True]).__next__,
+                             progress=lambda: Progress(name="count", state="finished"))  # fmt: skip
+    display = SimpleNamespace(update=shown.append)
+    assert len(list(Waiting(handle, display).looks())) == 1
+    assert shown == []
 
 
 def test_a_save_that_fails_is_a_job_that_fails():
