@@ -6,6 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mrkernel.batches import as_arrow
+
 __all__ = ["sort_codes", "sort_order"]
 
 _WORD = 8
@@ -55,7 +57,7 @@ def _text_order(array: pa.Array) -> np.ndarray:
         is_tied = np.concatenate([is_same, [False]]) | np.concatenate([[False], is_same])
         # In row order, for a stable sort keeps that among equals.
         rows = np.sort(order[is_tied])
-        tied = array.take(pa.array(rows))
+        tied = array.take(as_arrow(rows))
         order[is_tied] = rows[_arrow_order(tied)]
     return order
 

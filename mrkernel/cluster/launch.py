@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import signal
@@ -47,6 +48,11 @@ ENVIRONMENT = {
     "RAYON_NUM_THREADS": "1",
 }
 
+# Held while a folder is there that no process looks after yet: a program that ends in that moment would leave it. A
+# thread that starts a cluster in the background does not go on after the program's end.
+_spawning = threading.Lock()
+atexit.register(_spawning.acquire, timeout=2.0)
+
 
 class Server:
     """A running server process of an embedded cluster, its scratch folder, and the client that is connected to it.
@@ -68,12 +74,13 @@ class Server:
 
     def __init__(self, *, workers: int, memory_limit: int, idle_timeout: float, parent: str | None) -> None:
         self.memory_limit, self.parent = memory_limit, parent
-        self.folder = scratch.create(parent)
-        self._channel, theirs = socket.socketpair()
-        self._lines = self._channel.makefile("r", encoding="utf-8")
         self._is_ending = self._has_left = False
-        with theirs:
-            self._process = self._spawn(theirs)
+        with _spawning:
+            self.folder = scratch.create(parent)
+            self._channel, theirs = socket.socketpair()
+            self._lines = self._channel.makefile("r", encoding="utf-8")
+            with theirs:
+                self._process = self._spawn(theirs)
         try:
             keys = make_keys()
             order = {"keys": keys, "workers": workers, "memory_limit": memory_limit, "sys_path": sys.path,

@@ -127,7 +127,7 @@ def _check_counts(counts: Sequence[int], rig: Rig) -> None:
     if not wrong:
         return
     if rig.cluster is None:
-        raise OptionError(f"workers = {wrong}: inline, there is 1", hint='executor="cluster" has more')
+        raise OptionError(f"workers = {wrong}: inline, there is 1", hint="a cluster has more")
     is_more = max(wrong) > rig.n_workers
     raise OptionError(f"workers = {wrong}: the cluster has {rig.n_workers}",
                       hint=f"mr.cluster(workers={max(wrong)}) starts more" if is_more else None)  # fmt: skip

@@ -47,16 +47,19 @@ if __name__ == "__main__":
     assert not os.listdir(os.path.dirname(folder))
 
 
+@pytest.mark.parametrize("begun", [
+    "os.listdir(scratch)", "any('server.log' in os.listdir(folder.path) for folder in os.scandir(scratch))",
+], ids=["folder", "log"])  # fmt: skip
 def test_program_that_ends_while_its_cluster_starts_leaves_nothing(
-    script: Callable[[str], subprocess.Popen[str]],
+    begun: str, script: Callable[[str], subprocess.Popen[str]]
 ) -> None:
-    code = """
+    code = f"""
 import os, time
 import mrkernel.cluster as mc
 mc.prestart(workers=1)
 scratch = os.environ["MRKERNEL_SCRATCH"]
-while not (os.path.isdir(scratch) and any("server.log" in os.listdir(f.path) for f in os.scandir(scratch))):
-    time.sleep(0.001)
+while not (os.path.isdir(scratch) and {begun}):
+    time.sleep(0.0001)
 print(next(os.scandir(scratch)).path, flush=True)
 """
     with script(code) as program:

@@ -7,6 +7,7 @@ import operator
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,7 @@ class RunCollector:
         is_tolerant: bool = False,
     ) -> None:
         self._step = step
-        self._where: dict[str, Any] = {"task": task, "worker": worker, "folder": folder, "small": small}
+        self._write_run = partial(write_run, task=task, worker=worker, folder=folder, small=small)
         self._n_partitions = n_partitions
         self._reduction = step.reduction
         self._combiner = combiner_of(step) if combine is not False else None
@@ -375,18 +376,15 @@ class RunCollector:
             else:
                 column = (table.column(0), table.schema.field(0))
                 ids = partition_ids(whole(column), self._n_partitions, self._step.partitioner)
-                self.runs.append(self._run(table, ids, self._n_partitions))
+                self.runs.append(self._write_run(table, ids, self._n_partitions))
         self._tables, self._bytes = [], 0
-
-    def _run(self, table: pa.Table, ids: Any, n_partitions: int) -> Run:
-        return write_run(table, ids, n_partitions, **self._where)
 
     def _sorted_run(self, table: pa.Table) -> Run:
         """A run sorted by key, with evenly spaced keys of it from which the driver chooses the ranges."""
         groups = group(whole((table.column(0), table.schema.field(0))))
         order = groups.order()
         ordered = table.take(pa.array(order))
-        run = self._run(ordered, np.zeros(len(order), np.uint8), 1)
+        run = self._write_run(ordered, np.zeros(len(order), np.uint8), 1)
         places = np.unique(np.linspace(0, len(order) - 1, min(_SAMPLE, len(order))).astype(np.int64))
         sample = ordered.select([0]).take(pa.array(places)).combine_chunks()
         return replace(run, sample=sample)
