@@ -19,8 +19,7 @@ from mrkernel.engine.executor import AttemptLost, AttemptProgressed, AttemptStar
 from mrkernel.engine.shuffle import Fetch, Run, SmallRuns
 from mrkernel.engine.tasks import TaskReport, run_attempt
 from mrkernel.engine.tasks.attempt import Runtime
-from mrkernel.engine.telemetry import HostClocks, WorkerWatch
-from mrkernel.engine.wording import named
+from mrkernel.engine.telemetry import HostClocks, WorkerWatch, named
 
 if TYPE_CHECKING:
     from distributed import Client, Future

@@ -11,15 +11,17 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from mrkernel.config import counted
 from mrkernel.engine.tasks import TaskReport
 from mrkernel.events import WorkerSample
 
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["HostClocks", "WorkerWatch", "resident_bytes"]
+__all__ = ["HostClocks", "WorkerWatch", "named", "resident_bytes"]
 
 _SAMPLE_S = 1.0
+_MOST_NAMED = 8
 # The scheduler takes about 50 µs to tell of one worker: a hundred are asked for every 5 s, 0.1 % of its time.
 _SAMPLE_S_PER_WORKER = 0.05
 
@@ -122,6 +124,16 @@ class WorkerWatch:
         )
         self._due = time.monotonic() + max(_SAMPLE_S, _SAMPLE_S_PER_WORKER * len(info["workers"]))
         self._tell(self._seen)
+
+
+def named(workers: Sequence[str]) -> str:
+    """Workers by their names, and the verb to say what was done to them.
+
+    >>> named(["worker-0", "worker-1"])
+    '2 workers (worker-0, worker-1) were'
+    """
+    shown = ", ".join(workers[:_MOST_NAMED]) + (" and others" if len(workers) > _MOST_NAMED else "")
+    return f"{counted(len(workers), 'worker')} ({shown}) {'was' if len(workers) == 1 else 'were'}"
 
 
 def _sample(address: str, worker: Any) -> WorkerSample:

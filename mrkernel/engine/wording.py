@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import linecache
-from collections.abc import Sequence
 
 from mrkernel import errors
-from mrkernel.config import counted
 from mrkernel.engine.executor import AttemptLost, TaskCall
 from mrkernel.engine.tasks import MapCall
 from mrkernel.errors import MrkernelError, SourceError, TaskFailedError
 from mrkernel.events import Failure
 from mrkernel.io import Split
 
-__all__ = ["failure_error", "failure_sentence", "lost_failure", "named", "split_words", "with_source_lines"]
-
-_MOST_NAMED = 8
+__all__ = ["failure_error", "failure_sentence", "lost_failure", "split_words", "with_source_lines"]
 
 
 def with_source_lines(failure: Failure) -> Failure:
@@ -68,13 +64,3 @@ def lost_failure(lost: AttemptLost, call: TaskCall | None) -> Failure:
         location=split_words(split) if split else "",
         hint="the function may crash the interpreter or need more memory than a worker has",
     )
-
-
-def named(workers: Sequence[str]) -> str:
-    """Workers by their names, and the verb to say what was done to them.
-
-    >>> named(["worker-0", "worker-1"])
-    '2 workers (worker-0, worker-1) were'
-    """
-    shown = ", ".join(workers[:_MOST_NAMED]) + (" and others" if len(workers) > _MOST_NAMED else "")
-    return f"{counted(len(workers), 'worker')} ({shown}) {'was' if len(workers) == 1 else 'were'}"
