@@ -9,7 +9,7 @@ import subprocess
 import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -92,6 +92,20 @@ class EngineProcess:
                 continue
             seconds += times.user + times.system + times.children_user + times.children_system
         return seconds
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stop all members while the block runs."""
+        members = self.members()
+        try:
+            for process in members:
+                with suppress(psutil.Error):
+                    process.suspend()
+            yield
+        finally:
+            for process in members:
+                with suppress(psutil.Error):
+                    process.resume()
 
     @contextmanager
     def watched_memory(self) -> Iterator[Memory]:
