@@ -48,9 +48,9 @@ ENVIRONMENT = {
     "RAYON_NUM_THREADS": "1",
 }
 
-# Held while a folder is there that no process looks after yet: a program that ends in that moment would leave it. A
-# thread that starts a cluster in the background does not go on after the program's end.
-_spawning = threading.Lock()
+# Held while a folder is there that no process looks after yet: a program that ends in that moment would leave it. At
+# exit the main thread takes it, so that threads in the background start no cluster any more; its own hooks may.
+_spawning = threading.RLock()
 atexit.register(_spawning.acquire, timeout=2.0)
 
 
