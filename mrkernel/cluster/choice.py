@@ -5,7 +5,10 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from mrkernel.cluster import limits, remote, scratch
@@ -114,8 +117,27 @@ def _must_restart(server: Server, given: Settings) -> bool:
 def _start(given: Settings) -> Server:
     scratch.sweep(given.scratch)
     workers = given.workers or limits.worker_count()
-    return Server(workers=workers, memory_limit=given.memory_limit or limits.memory_per_worker(workers),
-                  idle_timeout=given.idle_timeout, parent=given.scratch)  # fmt: skip
+    start = partial(Server, workers=workers, memory_limit=given.memory_limit or limits.memory_per_worker(workers),
+                    idle_timeout=given.idle_timeout, parent=given.scratch)  # fmt: skip
+    return _to_its_end(start) if threading.current_thread().daemon else start()
+
+
+def _to_its_end(start: Callable[[], Server]) -> Server:
+    """Start in a thread that the interpreter waits for before it ends.
+
+    One that it stops at any point would leave a folder that nobody looks after, and where it is in the middle of
+    importing a module written in Rust or C++ it would abort the whole program.
+    """
+    outcome: Future[Server] = Future()
+
+    def run() -> None:
+        try:
+            outcome.set_result(start())
+        except BaseException as error:  # noqa: BLE001  # raised in the thread that waits
+            outcome.set_exception(error)
+
+    threading.Thread(target=run, name="mrkernel cluster start", daemon=False).start()
+    return outcome.result()
 
 
 def _register_exit(state: _Choice) -> None:
@@ -172,7 +194,7 @@ def prestart(**options: Any) -> None:
         with suppress(Exception):
             embedded(**options)
 
-    thread = threading.Thread(target=start, name="mrkernel cluster start", daemon=True)
+    thread = threading.Thread(target=start, name="mrkernel prestart", daemon=True)
     thread.start()
     # The first use must wait for what this one starts, even if the thread has not come to it yet.
     _choice.starting = thread

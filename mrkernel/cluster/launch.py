@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -28,6 +28,7 @@ __all__ = ["Server"]
 
 START_S = 60.0
 CLOSE_S = 5.0
+_LOOK_S = 0.1
 LOG = "server.log"
 # Most libraries read these when they are imported. One task at a time runs in a worker and there is a worker for
 # each core, so more threads only get in each other's way.
@@ -47,11 +48,6 @@ ENVIRONMENT = {
     "POLARS_MAX_THREADS": "1",
     "RAYON_NUM_THREADS": "1",
 }
-
-# Held while a folder is there that no process looks after yet: a program that ends in that moment would leave it. At
-# exit the main thread takes it, so that threads in the background start no cluster any more; its own hooks may.
-_spawning = threading.RLock()
-atexit.register(_spawning.acquire, timeout=2.0)
 
 
 class Server:
@@ -75,12 +71,12 @@ class Server:
     def __init__(self, *, workers: int, memory_limit: int, idle_timeout: float, parent: str | None) -> None:
         self.memory_limit, self.parent = memory_limit, parent
         self._is_ending = self._has_left = False
-        with _spawning:
-            self.folder = scratch.create(parent)
-            self._channel, theirs = socket.socketpair()
-            self._lines = self._channel.makefile("r", encoding="utf-8")
-            with theirs:
-                self._process = self._spawn(theirs)
+        self.folder = scratch.create(parent)
+        self._channel, theirs = socket.socketpair()
+        # Without a buffer, so that a line that has come can be seen at the socket.
+        self._lines = self._channel.makefile("rb", buffering=0)
+        with theirs:
+            self._process = self._spawn(theirs)
         try:
             keys = make_keys()
             order = {"keys": keys, "workers": workers, "memory_limit": memory_limit, "sys_path": sys.path,
@@ -129,15 +125,14 @@ class Server:
 
     def _await(self, word: str, deadline: float) -> Any:
         """The server's next report, which must be the one with this word."""
-        self._channel.settimeout(max(0.1, deadline - time.monotonic()))
-        try:
+        while not select.select([self._channel], [], [], _LOOK_S)[0]:
+            if _is_program_ending():
+                raise self._failure("the program is ending")
+            if time.monotonic() > deadline:
+                raise self._failure(f"nothing was heard of it in {START_S:.0f} s")
+        line = b""
+        with suppress(OSError):
             line = self._lines.readline()
-        except TimeoutError:
-            raise self._failure(f"nothing was heard of it in {START_S:.0f} s") from None
-        except OSError:
-            line = ""
-        finally:
-            self._channel.settimeout(None)
         report = json.loads(line) if line else {"error": "its process ended"}
         if "error" in report:
             raise self._failure(report["error"])
@@ -228,3 +223,9 @@ class Server:
                 os.killpg(self._process.pid, signal.SIGTERM)
             self._process.wait()
         scratch.remove(self.folder)
+
+
+def _is_program_ending() -> bool:
+    """Whether this thread is one that only keeps the program from its end."""
+    main = threading.main_thread()
+    return threading.current_thread() is not main and not main.is_alive()

@@ -237,13 +237,18 @@ def test_cancel_leaves_no_part_of_a_result(whole, tmp_path):
 def test_cancel_of_one_job_leaves_the_other_alone(whole, tmp_path):
     gate, log = tmp_path / "gate", Log()
 
+    def blocking(n):
+        (tmp_path / "blocked").touch()
+        time.sleep(120)
+
     def patient(n):
-        wait_until(gate.exists)
+        (tmp_path / "waits").touch()
+        wait_until(gate.exists, within=60)
         yield n, 1
 
-    blocked = mr.submit(mr.Job(lambda n: time.sleep(120), sum, name="blocked"), [0])
+    blocked = mr.submit(mr.Job(blocking, sum, name="blocked"), [0])
     waiting = mr.submit(mr.Job(patient, sum, name="waiting"), [0], listeners=[log])
-    wait_until(lambda: all(sum(stage.running for stage in one.progress().stages) for one in (blocked, waiting)))
+    wait_until(lambda: (tmp_path / "blocked").exists() and (tmp_path / "waits").exists())
     before = pids(whole)
     blocked.cancel()
     assert blocked.wait(2)

@@ -7,14 +7,16 @@ from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.ui, pytest.mark.cluster]
 
+# A task is one that runs before its mapper is: cancelled then, it would end by itself.
 ENDLESS = """%%mapreduce -i numbers -o endless --chunk-size 1 -b
 def mapper(n):
+    open(f"in-{n}", "w").close()
     while True:
         pass
 
 reducer = sum"""
-WAIT = """import time
-while sum(stage.running for stage in endless.progress().stages) < 2:
+WAIT = """import glob, time
+while len(glob.glob("in-*")) < 2 or sum(stage.running for stage in endless.progress().stages) < 2:
     time.sleep(0.05)"""
 
 
