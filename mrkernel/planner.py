@@ -16,9 +16,12 @@ __all__ = ["Plan", "StepPlan", "make_plan", "plan_partitions", "plan_step", "red
 
 # One task reduces so many rows of aggregates in well under a second; more are worth a shuffle (PERFORMANCE, 4.2.6).
 SMALL_ROWS = 1_000_000
+# Rows may be large, too: what one task holds beside others, and what it is worth starting another for.
+SMALL_BYTES = 64 << 20
 # Reducer functions may be slow: theirs are spread over the workers much earlier.
 SMALL_FUNCTION_ROWS = 20_000
 _ROWS_PER_TASK = 4_000_000
+_BYTES_PER_TASK = 256 << 20
 _MAX_PARTITIONS = 256
 
 
@@ -152,8 +155,10 @@ def _partitions(size: int | None) -> int:
     return _MAX_PARTITIONS
 
 
-def reduce_tasks(step: Job, plan: StepPlan, rows: Sequence[int], n_workers: int) -> list[tuple[int, ...]]:
-    """The partitions of each reduce task, given the rows that each partition has; empty means all as one.
+def reduce_tasks(
+    step: Job, plan: StepPlan, rows: Sequence[int], n_workers: int, *, n_bytes: int = 0
+) -> list[tuple[int, ...]]:
+    """The partitions of each reduce task, given the rows of each partition and the bytes of all; empty: all as one.
 
     >>> from mrkernel.job import Job
     >>> plan = StepPlan(step=0, source=None, splits=(), chunk_bytes=1, n_partitions=4, has_fixed_partitions=False)
@@ -163,9 +168,9 @@ def reduce_tasks(step: Job, plan: StepPlan, rows: Sequence[int], n_workers: int)
     total = sum(rows)
     if plan.has_fixed_partitions:
         return [(number,) for number in range(plan.n_partitions)]
-    if total <= (SMALL_ROWS if step.reduction is not None else SMALL_FUNCTION_ROWS):
+    if total <= (SMALL_ROWS if step.reduction is not None else SMALL_FUNCTION_ROWS) and n_bytes <= SMALL_BYTES:
         return [()]
-    n_tasks = max(2 * n_workers, -(-total // _ROWS_PER_TASK))
+    n_tasks = max(2 * n_workers, -(-total // _ROWS_PER_TASK), -(-n_bytes // _BYTES_PER_TASK))
     return _balanced(rows, n_tasks)
 
 

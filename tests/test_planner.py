@@ -95,6 +95,11 @@ def test_few_rows_are_one_task():
     assert reduce_tasks(OWN, step_plan(64), [100] * 64, 2) == [()]
 
 
+def test_few_rows_are_spread_where_they_are_large():
+    assert len(reduce_tasks(OWN, step_plan(64), [10] * 64, 2, n_bytes=100 << 20)) >= 4
+    assert len(reduce_tasks(SUM, step_plan(64), [10] * 64, 2, n_bytes=8 << 30)) >= 32
+
+
 def test_rows_of_a_function_are_spread_earlier_than_those_of_an_aggregate():
     rows = [1_000] * 64
     assert reduce_tasks(SUM, step_plan(64), rows, 2) == [()]

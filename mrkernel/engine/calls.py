@@ -61,11 +61,13 @@ class CallMaker:
         if step.sort == "key":
             ranges = enumerate(self._ranges(step, plan, runs, n_workers))
             return [ReduceCall(**common, task=n, partitions=(), lower=low, upper=up) for n, (low, up) in ranges]
-        groups = reduce_tasks(step, plan, partition_rows(runs, plan.n_partitions), n_workers)
+        n_bytes = sum(run.n_bytes for run in runs)
+        groups = reduce_tasks(step, plan, partition_rows(runs, plan.n_partitions), n_workers, n_bytes=n_bytes)
         return [ReduceCall(**common, task=number, partitions=group) for number, group in enumerate(groups)]
 
     def _ranges(self, step: Job, plan: StepPlan, runs: Sequence[Run], n_workers: int) -> Iterator[tuple[Any, Any]]:
         total = sum(run.n_rows for run in runs)
         like_partitions = replace(plan, n_partitions=256, has_fixed_partitions=False)
-        groups = reduce_tasks(step, like_partitions, [-(-total // 256)] * 256, n_workers)
+        n_bytes = sum(run.n_bytes for run in runs)
+        groups = reduce_tasks(step, like_partitions, [-(-total // 256)] * 256, n_workers, n_bytes=n_bytes)
         yield from key_ranges(runs, self._settings.reducers or len(groups))

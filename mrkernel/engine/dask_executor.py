@@ -344,7 +344,7 @@ def _execute(calls: list[TaskCall], keys: list[str], topic: str, *, is_local: bo
 
             runtime = Runtime(
                 worker=worker.address, report_progress=report_progress, is_cancelled=is_cancelled, fetch=fetch,
-                small=small,
+                small=small, memory_bytes=worker.memory_manager.memory_limit,
             )  # fmt: skip
             reports.append(pickle.dumps(run_attempt(call, runtime), protocol=5))
             news.say({"key": key, "report": reports[-1]}, is_last=key == keys[-1])

@@ -204,7 +204,7 @@ class Driver:
         if plan.n_partitions > 1 and [call.partitions for call in reduces if isinstance(call, ReduceCall)] == [()]:
             n_rows = sum(run.n_rows for run in merged)
             self._say(f"no shuffle: {n_rows:,} rows are left after the map stage, one task reduces them")
-        size = sum(run.n_bytes for run in merged)
+        size = _size(merged)
         # Map tasks can run again one by one as long as the reduce tasks read their files and not merged ones.
         maps_again = stage if merged is runs else None
         return in_order(self._run_stage(stage_name("reduce", plan.step), reduces, input_bytes=size, maps=maps_again))
@@ -218,7 +218,7 @@ class Driver:
             and step.sort is None
             and not plan.has_fixed_partitions
             and len(runs) > _MERGE_FAN_IN
-            and reduce_tasks(step, plan, partition_rows(runs, plan.n_partitions), 1) == [()]
+            and reduce_tasks(step, plan, partition_rows(runs, plan.n_partitions), 1, n_bytes=_size(runs)) == [()]
         ):
             groups = [tuple(runs[start : start + _MERGE_FAN_IN]) for start in range(0, len(runs), _MERGE_FAN_IN)]
             if level == 0:
@@ -227,7 +227,7 @@ class Driver:
                 )
             name = stage_name("merge", plan.step) + (f" level {level + 1}" if level else "")
             calls = self._calls.merges(plan, name, groups)
-            runs = in_order(self._run_stage(name, calls, input_bytes=sum(run.n_bytes for run in runs)))
+            runs = in_order(self._run_stage(name, calls, input_bytes=_size(runs)))
             level += 1
         return runs
 
@@ -371,3 +371,7 @@ class Driver:
     def _say(self, *notes: str) -> None:
         for note in notes:
             self._emit(PlanChanged(job_id=self._job_id, reason=note))
+
+
+def _size(runs: Sequence[Run]) -> int:
+    return sum(run.n_bytes for run in runs)

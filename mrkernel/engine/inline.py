@@ -30,12 +30,19 @@ _SAMPLE_S = 1.0
 
 
 class InlineExecutor:
-    """An executor of one worker: the calling thread."""
+    """An executor of one worker: the calling thread.
+
+    Parameters
+    ----------
+    memory_bytes
+        What a task may hold before it goes on from disk; None for no limit.
+    """
 
     n_workers = 1
     ahead = 1
 
-    def __init__(self) -> None:
+    def __init__(self, *, memory_bytes: int | None = None) -> None:
+        self._memory_bytes = memory_bytes
         self._queue: deque[TaskCall] = deque()
         self._small = SmallRuns()
         self._messages: list[Message] = []
@@ -61,6 +68,7 @@ class InlineExecutor:
             ),
             is_cancelled=lambda: self._is_stopped,
             small=self._small,
+            memory_bytes=self._memory_bytes,
         )
         self._look()
         self._messages.append(AttemptStarted(stage=call.stage, task=call.task, worker="inline"))

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from mrkernel.batches import concat_columns, make_table
-from mrkernel.engine.shuffle import Run, new_path, read_all, write_batches
+from mrkernel.engine.partfiles import write_batches
+from mrkernel.engine.shuffle import Run, new_path, read_all
 from mrkernel.grouping import group
 
 __all__ = ["joined_in_key_order"]
@@ -32,7 +33,7 @@ def joined_in_key_order(parts: Sequence[Run]) -> list[Run]:
     order = pa.array(group(columns[0]).order())
     table = make_table([(array.take(order), field) for array, field in columns])
     path = new_path(os.path.dirname(parts[0].path), "part-00000")
-    rows, n_bytes = write_batches(iter([table]), path)
+    rows, n_bytes = write_batches([table], path)
     for part in parts:
         os.unlink(part.path)
     return [Run(task=0, path=path, worker="", rows=(rows,), n_bytes=n_bytes)]

@@ -28,6 +28,7 @@ from mrkernel.batches import as_arrow
 from mrkernel.engine.phases import phase
 
 __all__ = [
+    "IPC_OPTIONS",
     "Fetch",
     "LostRunError",
     "RemoteFile",
@@ -35,13 +36,13 @@ __all__ = [
     "RunReaders",
     "SmallRuns",
     "new_path",
+    "partition_bytes",
     "read_all",
-    "write_batches",
     "write_run",
 ]
 
 # get_batch() on less aligned buffers makes Acero warn and copy.
-_OPTIONS = ipc.IpcWriteOptions(allow_64bit=True)
+IPC_OPTIONS = ipc.IpcWriteOptions(allow_64bit=True)
 _ROWS_PER_BATCH = 1 << 16
 _SMALL = 1 << 18
 # Batches this many times smaller than they may be are joined first: each is cut into all partitions.
@@ -196,7 +197,7 @@ def _by_partition(table: pa.Table, partitions: np.ndarray, n_partitions: int) ->
 
 
 def _write_batches(sink: Any, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
-    with ipc.new_file(sink, schema, options=_OPTIONS) as writer:
+    with ipc.new_file(sink, schema, options=IPC_OPTIONS) as writer:
         for table in tables:
             for batch in table.to_batches():
                 writer.write_batch(batch)
@@ -208,6 +209,11 @@ class _Opener:
     def __init__(self, fetch: Fetch | None, *, is_mapped: bool) -> None:
         self._fetch, self._is_mapped = fetch, is_mapped
         self._files: dict[str, pa.NativeFile] = {}
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether files may be on other machines."""
+        return self._fetch is not None
 
     def open(self, run: Run) -> ipc.RecordBatchFileReader:
         try:
@@ -250,14 +256,29 @@ def _can_be_open(runs: Sequence[Run]) -> bool:
     return len({run.path for run in runs}) <= most
 
 
+def partition_bytes(runs: Iterable[Run], number: int) -> int:
+    """About how large one partition of the runs is."""
+    return sum(run.n_bytes * run.rows[number] // max(1, run.n_rows) for run in runs)
+
+
 class RunReaders:
-    """Open runs, so that a task that walks many partitions opens each file once, unless they are too many."""
+    """Open runs, so that a task that walks many partitions opens each file once, unless they are too many.
+
+    Parameters
+    ----------
+    runs
+        What to read.
+    fetch
+        Reads files of other machines.
+    may_map
+        False to read into memory that can be given back at once: what is mapped counts as the process's own.
+    """
 
     @phase("fetch")
-    def __init__(self, runs: Sequence[Run], fetch: Fetch | None = None) -> None:
+    def __init__(self, runs: Sequence[Run], fetch: Fetch | None = None, *, may_map: bool = True) -> None:
         self._runs = [run for run in runs if run.n_rows]
         self._indexes = {(run.path, run.start): index for index, run in enumerate(self._runs)}
-        is_mapped = _can_be_open(self._runs)
+        is_mapped = may_map and _can_be_open(self._runs)
         self._opener = _Opener(fetch, is_mapped=is_mapped)
         # Where a partition is: its batch, as one without rows has none; in a small run its first row.
         self._places = [
@@ -276,6 +297,20 @@ class RunReaders:
         """
         return _of_each((run for run in self._runs if run.rows[number]), partial(self._read, number))
 
+    def pieces(self, number: int) -> list[Callable[[], pa.Table]]:
+        """The same tables, each read when it is called for.
+
+        Raises
+        ------
+        LostRunError
+            Naming all map tasks whose files are gone by now.
+        """
+        runs = [run for run in self._runs if run.rows[number]]
+        if not self._opener.is_remote and (lost := {run.task for run in runs if not os.path.exists(run.path)}):
+            raise LostRunError(tuple(sorted(lost)))
+        return [partial(self._read, number, run) for run in runs]
+
+    @phase("fetch")
     def _read(self, number: int, run: Run) -> pa.Table:
         index = self._indexes[run.path, run.start]
         reader = self._readers[index] if self._readers else self._opener.open(run)
@@ -346,22 +381,3 @@ class RemoteFile(io.RawIOBase):
             pieces.append(self._held[start : start + stop - self._place])
             self._place += len(pieces[-1])
         return b"".join(pieces)
-
-
-@phase("commit")
-def write_batches(batches: Iterator[pa.Table], path: str) -> tuple[int, int]:
-    """Write tables of one schema to a new IPC file in batches of 64 k rows; returns rows and bytes."""
-    rows, writer, file = 0, None, None
-    try:
-        for table in batches:
-            if writer is None:
-                file = pa.OSFile(path, "wb")
-                writer = ipc.new_file(file, table.schema, options=_OPTIONS)
-            writer.write_table(table, max_chunksize=_ROWS_PER_BATCH)
-            rows += table.num_rows
-    finally:
-        if writer is not None:
-            writer.close()
-        if file is not None:
-            file.close()
-    return rows, os.path.getsize(path) if file is not None else 0

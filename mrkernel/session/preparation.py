@@ -91,7 +91,7 @@ class Preparation:
 
     def _executor(self, width: int) -> Executor:
         if self._place is None:
-            return InlineExecutor()
+            return InlineExecutor(memory_bytes=self._given.memory_limit)
         from mrkernel.engine import DaskExecutor
 
         home = self._folders.results() if self._is_remote else None

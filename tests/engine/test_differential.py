@@ -48,6 +48,8 @@ cuts = st.fixed_dictionaries(
         "n_splits": st.sampled_from([1, 2, 7, 64]),
         "reducers": st.sampled_from([None, 1, 3, 8]),
         "combine": st.sampled_from([None, True, False]),
+        # With a few bytes every partition goes through a file, with one each key alone.
+        "memory_limit": st.sampled_from([None, None, 4000, 1]),
     }
 )
 each_pair_list = st.lists(st.tuples(keys, anything), max_size=30)
@@ -80,8 +82,9 @@ def least(values, *, sign=1):
 
 
 def check(reducer, expected_of, pairs, cut, executor="inline"):
+    limit = cut["memory_limit"] if executor == "inline" else None
     result = mr.run(mr.Job(same, reducer), in_splits(pairs, cut["n_splits"]), executor=executor,
-                    reducers=cut["reducers"], combine=cut["combine"])  # fmt: skip
+                    reducers=cut["reducers"], combine=cut["combine"], memory_limit=limit)  # fmt: skip
     expected = map_reduce(pairs, lambda key, values: expected_of(values))
     found = list(result)
     if cut["reducers"] not in (None, 1):
@@ -136,8 +139,9 @@ def test_values_of_every_kind_come_out_as_they_went_in(name, pairs, cut):
     reducer, expected = ANY_VALUES[name]
     if expected is None:
         result = mr.run(
-            mr.Job(same, reducer), in_splits(pairs, cut["n_splits"]), executor="inline", reducers=cut["reducers"]
-        )
+            mr.Job(same, reducer), in_splits(pairs, cut["n_splits"]), executor="inline", reducers=cut["reducers"],
+            memory_limit=cut["memory_limit"],
+        )  # fmt: skip
         wanted = map_reduce(pairs, lambda key, values: (key, len(values)))
         assert sorted(map(told, result)) == sorted(map(told, wanted))
     else:
@@ -183,8 +187,9 @@ def test_map_only_job_gives_back_every_pair_in_order(pairs, n_splits):
 @given(pairs=each_pair_list, cut=cuts)
 def test_sort_key_orders_the_whole_result(pairs, cut):
     found = mr.run(
-        mr.Job(same, sort="key"), in_splits(pairs, cut["n_splits"]), executor="inline", reducers=cut["reducers"]
-    )
+        mr.Job(same, sort="key"), in_splits(pairs, cut["n_splits"]), executor="inline", reducers=cut["reducers"],
+        memory_limit=cut["memory_limit"],
+    )  # fmt: skip
     expected = [value for _, values in map_reduce(pairs, lambda key, values: values) for value in values]
     assert [told(value) for _, value in found] == [told(value) for value in expected]
 
@@ -193,7 +198,8 @@ def test_sort_key_orders_the_whole_result(pairs, cut):
 @given(pairs=st.lists(st.tuples(st.sampled_from("ab"), keys), max_size=30), cut=cuts)
 def test_sort_values_orders_the_values_of_each_key(pairs, cut):
     job = mr.Job(same, lambda key, values: [in_order(value) for value in values], sort_values=True)
-    result = mr.run(job, in_splits(pairs, cut["n_splits"]), executor="inline", reducers=cut["reducers"])
+    result = mr.run(job, in_splits(pairs, cut["n_splits"]), executor="inline", reducers=cut["reducers"],
+                    memory_limit=cut["memory_limit"])  # fmt: skip
     for _, tokens in result:
         assert told(tokens) == told(sorted(tokens))
 

@@ -12,7 +12,8 @@ from pyarrow import ipc
 
 import mrkernel as mr
 from mrkernel.engine.joining import joined_in_key_order
-from mrkernel.engine.shuffle import Run, write_batches
+from mrkernel.engine.partfiles import write_batches
+from mrkernel.engine.shuffle import Run
 from mrkernel.errors import TaskFailedError
 
 NAN = float("nan")
@@ -209,7 +210,7 @@ def test_what_the_driver_puts_in_order_is_small(tmp_path, size, n_parts):
     parts = []
     for number, key in enumerate("ba"):
         path = str(tmp_path / f"part-{number}.arrow")
-        rows, n_bytes = write_batches(iter([pa.table({"key": [key], "value": ["x" * size]})]), path)
+        rows, n_bytes = write_batches([pa.table({"key": [key], "value": ["x" * size]})], path)
         parts.append(Run(task=number, path=path, worker="", rows=(rows,), n_bytes=n_bytes))
     joined = joined_in_key_order(parts)
     assert [part.n_rows for part in joined] == [2 // n_parts] * n_parts

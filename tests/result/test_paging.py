@@ -22,7 +22,7 @@ from pyarrow import ipc
 
 import mrkernel as mr
 from mrkernel.batches import encode_column, make_table
-from mrkernel.engine.shuffle import write_batches
+from mrkernel.engine.partfiles import write_batches
 from mrkernel.errors import MrkernelError, OptionError
 from mrkernel.grouping import sort_token
 from mrkernel.result import Paging
@@ -83,7 +83,7 @@ def written(folder, tables):
     files = []
     for number, table in enumerate(tables):
         path = os.path.join(folder, f"part-{number}.arrow")
-        rows, size = write_batches(iter([table]), path)
+        rows, size = write_batches([table], path)
         files.append(PartFile(path=path, n_rows=rows, n_bytes=size))
     return files
 

@@ -166,6 +166,8 @@ class Runtime:
         Reads files of other workers' machines; None where all share one file system.
     small
         Takes small runs, of other attempts too; whoever made it closes it.
+    memory_bytes
+        What the attempt's process may hold; None where nothing limits it.
     """
 
     worker: str = "inline"
@@ -173,6 +175,7 @@ class Runtime:
     is_cancelled: Callable[[], bool] = lambda: False
     fetch: Fetch | None = None
     small: SmallRuns = field(default_factory=SmallRuns)
+    memory_bytes: int | None = None
     _due: float = field(default_factory=lambda: time.monotonic() + _REPORT_S, init=False)
 
     def tell(self, records: int, n_bytes: int) -> None:

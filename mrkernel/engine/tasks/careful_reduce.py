@@ -22,7 +22,7 @@ from mrkernel.job import Job
 from mrkernel.ordering import sort_codes
 from mrkernel.taskcontext import TaskContext
 
-__all__ = ["careful_finish", "careful_reduced_pairs"]
+__all__ = ["careful_finish", "careful_order", "careful_reduced_pairs"]
 
 # Keys that are tried together. Halving all of them would aggregate each good key again and again, this does it once.
 _KEYS = 1 << 10
@@ -100,23 +100,23 @@ class _ByKey:
 
 def careful_reduced_pairs(
     function: Callable[..., Any],
-    groups: Groups,
-    values: Column,
+    keys: list[Any],
+    starts: list[int],
+    values: tuple[Any, pa.Field],
     step: Job,
+    *,
     at: Progress,
     task: TaskContext,
     aside: SettingAside,
+    is_sorted: bool,
 ) -> Iterator[tuple[Any, Any]]:
-    """The pairs that a reducer function makes of all keys but the bad ones."""
-    keys, starts = decode_column(*groups.keys), groups.starts().tolist()
+    """The pairs that a reducer function makes of all keys but the bad ones; ``values`` are in the keys' order."""
     aside.n_seen += len(keys)
-    kind, field = step.values_kind, values[1]
-    order, is_sorted = _order(step, groups, values)
-    ordered = values[0].take(pa.array(order))
+    kind, (array, field) = step.values_kind, values
     for number, key in enumerate(keys):
         at.key, at.has_key = key, True
         before = dict(task.counters)
-        own = ordered.slice(starts[number], starts[number + 1] - starts[number])
+        own = array if len(keys) == 1 else array.slice(starts[number], starts[number + 1] - starts[number])
         try:
             if not is_sorted:
                 own = own.take(pa.array(value_order(step, (own, field), np.zeros(len(own), np.int64), 1)))
@@ -130,10 +130,8 @@ def careful_reduced_pairs(
             yield from pairs
 
 
-def _order(step: Job, groups: Groups, values: Column) -> tuple[np.ndarray, bool]:
+def careful_order(step: Job, groups: Groups, values: Column) -> tuple[np.ndarray, bool]:
     """Row numbers by key, and whether the values of each key are in their order: not where sorting them raises."""
-    if not step.sort_values:
-        return groups.order(), True
     try:
         return value_order(step, values, groups.codes, groups.n_groups), True
     except Exception:  # noqa: BLE001  # a user's sort key may raise anything; found again, key by key

@@ -7,13 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-from mrkernel.batches import decode_column
+from mrkernel.batches import Column, as_arrow, decode_column
 from mrkernel.engine.tasks.attempt import Call
 from mrkernel.engine.tasks.key_sketch import KeySketch, key_text
 from mrkernel.events import KeyShares, SlowPartition
-from mrkernel.grouping import Groups
 
 __all__ = ["Evenness"]
 
@@ -31,21 +29,23 @@ class Evenness:
         self._began = 0.0
         self._key: Any = None
         self._has_key = False
+        self._key_count = 0
         self._seconds, self._n = 0.0, 0
 
     def begin(self, number: int | None) -> None:
         """A partition begins."""
         self._number, self._began, self._has_key = number, time.perf_counter(), False
 
-    def see(self, groups: Groups) -> None:
-        """The partition's groups, whose values are all needed."""
-        counts = np.bincount(groups.codes, minlength=groups.n_groups)
+    def see(self, groups: Column, counts: np.ndarray) -> None:
+        """Keys of the partition, and how many values each has, where all of them are needed."""
         if not len(counts):
             return
         places = np.argpartition(counts, -_LARGEST)[-_LARGEST:] if len(counts) > _LARGEST else np.arange(len(counts))
-        keys = decode_column(groups.keys[0].take(pa.array(places)), groups.keys[1])
-        self._sketch.add_counts(keys, counts[places], len(groups.codes))
-        self._key, self._has_key = keys[int(counts[places].argmax())], True
+        keys = decode_column(groups[0].take(as_arrow(places)), groups[1])
+        self._sketch.add_counts(keys, counts[places], int(counts.sum()))
+        heaviest = int(counts[places].argmax())
+        if not self._has_key or counts[places][heaviest] > self._key_count:
+            self._key, self._has_key, self._key_count = keys[heaviest], True, int(counts[places][heaviest])
 
     def end(self, n_rows: int) -> None:
         """The partition ends."""

@@ -8,11 +8,12 @@ from typing import Any
 import pyarrow as pa
 
 from mrkernel.batches import encode_column, make_table, value_columns
-from mrkernel.engine.shuffle import Run, new_path, write_batches
+from mrkernel.engine.partfiles import PartFile, write_batches
+from mrkernel.engine.shuffle import Run, new_path
 from mrkernel.grouping import encode_keys
 from mrkernel.job import Job
 
-__all__ = ["PartCollector"]
+__all__ = ["PartCollector", "PartWriter"]
 
 _PAIRS = 1 << 16
 _PART_BYTES = 64 << 20
@@ -64,7 +65,7 @@ class PartCollector:
             self._keys, self._values = [], []
 
     def _append(self, table: pa.Table) -> None:
-        if self._tables and self._tables[0].schema != table.schema:
+        if self._tables and not self._tables[0].schema.equals(table.schema, check_metadata=True):
             self._write()
         self._tables.append(table)
         self._bytes += table.nbytes
@@ -74,6 +75,33 @@ class PartCollector:
     def _write(self) -> None:
         if self._tables:
             path = new_path(self._folder, f"part-{self._task:05d}")
-            rows, n_bytes = write_batches(iter(self._tables), path)
+            rows, n_bytes = write_batches(self._tables, path)
             self.runs.append(Run(task=self._task, path=path, worker=self._worker, rows=(rows,), n_bytes=n_bytes))
             self._tables, self._bytes = [], 0
+
+
+class PartWriter:
+    """Rows on their way into parts of the result, none of them held; a new part wherever the column types change."""
+
+    def __init__(self, folder: str, task: int, worker: str) -> None:
+        self._folder, self._task, self._worker = folder, task, worker
+        self._file: PartFile | None = None
+        self._runs: list[Run] = []
+
+    def add(self, table: pa.Table) -> None:
+        """Take some rows."""
+        if self._file is None or not self._file.takes(table):
+            self._end_part()
+            self._file = PartFile(new_path(self._folder, f"part-{self._task:05d}"), table.schema)
+        self._file.write(table)
+
+    def finish(self) -> tuple[Run, ...]:
+        """Return all parts."""
+        self._end_part()
+        return tuple(self._runs)
+
+    def _end_part(self) -> None:
+        if self._file is not None:
+            path, (rows, n_bytes) = self._file.path, self._file.close()
+            self._runs.append(Run(task=self._task, path=path, worker=self._worker, rows=(rows,), n_bytes=n_bytes))
+            self._file = None

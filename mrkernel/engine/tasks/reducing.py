@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
-from mrkernel.batches import Column, concat_columns, decode_column, encode_column, make_table, value_columns
-from mrkernel.engine.shuffle import Run, RunReaders, new_path, read_all, write_batches, write_run
+from mrkernel.batches import concat_columns, decode_column
+from mrkernel.engine.shuffle import Run, RunReaders, partition_bytes, read_all, write_run
 from mrkernel.engine.tasks.attempt import AttemptCancelled, MergeCall, Progress, ReduceCall, Runtime
-from mrkernel.engine.tasks.calling import bound, reduced_pairs
-from mrkernel.engine.tasks.careful_reduce import careful_finish, careful_reduced_pairs
+from mrkernel.engine.tasks.calling import bound
 from mrkernel.engine.tasks.combining import raw_table
 from mrkernel.engine.tasks.evenness import Evenness
-from mrkernel.engine.tasks.ordering import value_order
+from mrkernel.engine.tasks.parts import PartWriter
+from mrkernel.engine.tasks.reductions import Reducing
 from mrkernel.engine.tasks.setting_aside import SettingAside
-from mrkernel.grouping import encode_keys, group, sort_token
+from mrkernel.engine.tasks.spilling import KeyRange, key_ranges
+from mrkernel.grouping import sort_token
 from mrkernel.job import Job
 from mrkernel.partition import partition_ids
 from mrkernel.taskcontext import TaskContext
 
 __all__ = ["run_merge", "run_reduce"]
 
-_PAIRS = 1 << 16
+# The rows of a partition, the same in order, numbers for each, and what is made of them: about so many times its size.
+_ROOM_SHARE = 8
 
 
 def run_merge(call: MergeCall, step: Job, runtime: Runtime) -> dict[str, Any]:
@@ -74,47 +77,76 @@ def run_reduce(
 ) -> dict[str, Any]:
     """Run the call; the fields of its report."""
     at.function = "setup"
-    readers = RunReaders(call.runs, runtime.fetch) if call.partitions else None
+    inputs = _Inputs(call, runtime)
     n_rows = n_out = n_bytes_in = 0
-    runs: list[Run] = []
-    pending: list[pa.Table] = []
-
-    def write() -> None:
-        if pending:
-            path = new_path(call.folder, f"part-{call.task:05d}")
-            rows, n_bytes = write_batches(iter(pending), path)
-            runs.append(Run(task=call.task, path=path, worker=runtime.worker, rows=(rows,), n_bytes=n_bytes))
-            pending.clear()
-
+    parts = PartWriter(call.folder, call.task, runtime.worker)
     evenness = Evenness(call)
     with bound(step.reducer if step.reduction is None else None, step, task) as function:
+        reducing = Reducing(step, function, at, task, aside, evenness)
         for number in call.partitions or (None,):
-            if runtime.is_cancelled():
-                raise AttemptCancelled
             at.partition = number
             n_before = n_rows
             evenness.begin(number)
-            tables = readers.partition(number) if readers and number is not None else _tables(call, runtime)
-            n_rows += sum(table.num_rows for table in tables)
-            n_bytes_in += sum(table.nbytes for table in tables)
-            at.function = "reducer"
-            for table in _reduced(step, function, tables, at, task, aside, evenness) if tables else ():
-                n_out += table.num_rows
-                if pending and pending[0].schema != table.schema:
-                    write()
-                pending.append(table)
+            for rows in inputs.of(number):
+                if runtime.is_cancelled():
+                    raise AttemptCancelled
+                n_rows += sum(table.num_rows for table in rows) if isinstance(rows, list) else rows.n_rows
+                n_bytes_in += sum(table.nbytes for table in rows) if isinstance(rows, list) else rows.n_bytes
+                at.function = "reducer"
+                for table in reducing.tables(rows):
+                    n_out += table.num_rows
+                    parts.add(table)
+                runtime.tell(n_rows, n_bytes_in)
             evenness.end(n_rows - n_before)
-            runtime.tell(n_rows, n_bytes_in)
         at.function = "teardown"
-    write()
+    runs = parts.finish()
     return {
         "records_in": n_rows,
         "records_out": n_out,
         "bytes_in": n_bytes_in,
         "bytes_out": sum(run.n_bytes for run in runs),
         "runs": tuple(runs),
+        "spills": inputs.n_spilled,
         "keys": evenness.report(n_rows),
     }
+
+
+class _Inputs:
+    """The rows of a call: a partition's tables, or ranges of its keys where it is larger than a task may hold."""
+
+    def __init__(self, call: ReduceCall, runtime: Runtime) -> None:
+        self._call, self._runtime = call, runtime
+        self._room = None if runtime.memory_bytes is None else max(1, runtime.memory_bytes // _ROOM_SHARE)
+        self._readers: RunReaders | None = None
+        self.n_spilled = 0
+        if call.partitions:
+            may_map = self._fits(sum(partition_bytes(call.runs, number) for number in call.partitions))
+            self._readers = RunReaders(call.runs, runtime.fetch, may_map=may_map)
+
+    def _fits(self, n_bytes: int) -> bool:
+        return self._room is None or n_bytes <= self._room
+
+    def of(self, number: int | None) -> Iterator[list[pa.Table] | KeyRange]:
+        """All rows of a partition, or of the call if it is None; nothing where there are none."""
+        if self._readers is None or number is None:
+            tables = _tables(self._call, self._runtime)
+            n_bytes = sum(table.nbytes for table in tables)
+        else:
+            n_bytes = partition_bytes(self._call.runs, number)
+            tables = self._readers.partition(number) if self._fits(n_bytes) else []
+        if self._room is None or n_bytes <= self._room:
+            if tables:
+                yield tables
+            return
+        self.n_spilled += 1
+        pieces: list[Callable[[], pa.Table]] = [partial(_itself, table) for table in tables]
+        if self._readers is not None and number is not None:
+            pieces = self._readers.pieces(number)
+        yield from key_ranges(pieces, n_bytes, room=self._room, folder=self._call.folder)
+
+
+def _itself(table: pa.Table) -> pa.Table:
+    return table
 
 
 def _tables(call: ReduceCall, runtime: Runtime) -> list[pa.Table]:
@@ -147,71 +179,3 @@ def _count_until(table: pa.Table, bound_token: tuple[Any, ...]) -> int:
         else:
             high = middle
     return low
-
-
-def _reduced(
-    step: Job,
-    function: Any,
-    tables: Sequence[pa.Table],
-    at: Progress,
-    task: TaskContext,
-    aside: SettingAside | None,
-    evenness: Evenness,
-) -> Iterator[pa.Table]:
-    if step.reduction is not None:
-        if aside is None:
-            yield step.reduction.finish(tables)
-        else:
-            yield careful_finish(step.reduction, tables, at, aside)
-        return
-    key, value = (_joined(tables, index) for index in (0, 1))
-    groups = group(key)
-    evenness.see(groups)
-    if function is None:
-        order = pa.array(groups.order())
-        yield make_table([(key[0].take(order), key[1]), *value_columns((value[0].take(order), value[1]))])
-        return
-    if aside is not None:
-        careful = careful_reduced_pairs(function, groups, value, step, at, task, aside)
-        yield from _sorted_parts(list(_encoded(careful)))
-        at.key, at.has_key = None, False
-        return
-    order = value_order(step, value, groups.codes, groups.n_groups) if step.sort_values else groups.order()
-    ordered = (value[0].take(pa.array(order)), value[1])
-
-    def on_key(current: Any) -> None:
-        at.key, at.has_key = current, True
-
-    pairs = reduced_pairs(
-        function, decode_column(*groups.keys), groups.starts().tolist(), ordered, step.values_kind, on_key
-    )
-    yield from _sorted_parts(list(_encoded(pairs)))
-    at.key, at.has_key = None, False
-
-
-def _joined(tables: Sequence[pa.Table], index: int) -> Column:
-    pieces = [(piece, table.schema.field(index)) for table in tables for piece in table.column(index).chunks]
-    return concat_columns(pieces, ("key", "value")[index])
-
-
-def _encoded(pairs: Iterator[tuple[Any, Any]]) -> Iterator[tuple[Column, Column]]:
-    keys: list[Any] = []
-    values: list[Any] = []
-    for key, value in pairs:
-        keys.append(key)
-        values.append(value)
-        if len(keys) >= _PAIRS:
-            yield encode_keys(keys), encode_column(values, "value")
-            keys, values = [], []
-    if keys:
-        yield encode_keys(keys), encode_column(values, "value")
-
-
-def _sorted_parts(pieces: list[tuple[Column, Column]]) -> Iterator[pa.Table]:
-    """The reducer's rows in key order: its own keys may come in any order."""
-    if not pieces:
-        return
-    key = concat_columns([piece[0] for piece in pieces], "key")
-    value = concat_columns([piece[1] for piece in pieces], "value")
-    order = pa.array(group(key).order())
-    yield make_table([(key[0].take(order), key[1]), *value_columns((value[0].take(order), value[1]))])
