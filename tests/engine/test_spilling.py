@@ -13,6 +13,7 @@ import pytest
 
 import mrkernel as mr
 from mrkernel.batches import decode_column, make_table
+from mrkernel.engine.tasks import collecting, parts
 from mrkernel.engine.tasks.spilling import SpilledColumn, key_ranges
 from mrkernel.grouping import encode_keys, sort_token
 from mrkernel.result import Result
@@ -177,6 +178,21 @@ def test_a_bad_key_is_set_aside_alone_from_disk(inline):
     result = inline(mr.Job(None, picky), pairs, chunk_size=2000, memory_limit=LITTLE, on_error="collect")
     assert dict(result) == {key: sum(values) for key, values in expected.items() if key not in {"heavy", "word 7"}}
     assert sorted(result.errors.to_pandas()["key"]) == ["'heavy'", "'word 7'"]
+
+
+@pytest.mark.parametrize("reducer", [lambda key, values: len(values), None])
+def test_a_map_task_holds_few_large_values(inline, reducer, monkeypatch):
+    held, encode = [], collecting.encode_pairs if reducer else parts.encode_column
+
+    def watched(*columns):
+        held.append(len(columns[0]))
+        return encode(*columns)
+
+    monkeypatch.setattr(*((collecting, "encode_pairs") if reducer else (parts, "encode_column")), watched)
+    result = inline(mr.Job(lambda n: (n % 3, bytes(1 << 20)), reducer), range(100), chunk_size=100)
+    assert len(result) == (3 if reducer else 100)
+    assert sum(held) == 100
+    assert max(held) <= 32
 
 
 @pytest.mark.parametrize("values", [[b"\x80\x04N.", 1], ["text", (1, 2)]], ids=["bytes", "text"])

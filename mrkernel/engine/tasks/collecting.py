@@ -21,6 +21,7 @@ from mrkernel.engine.tasks.calling import encode_pairs, pair_table
 from mrkernel.engine.tasks.combining import combiner_of, n_different, raw_table, same_form, whole
 from mrkernel.engine.tasks.key_sketch import KeySketch
 from mrkernel.engine.tasks.tallying import KeyTally
+from mrkernel.engine.tasks.weighing import FIRST_PAIRS, sampled_bytes
 from mrkernel.errors import ValueTypeError
 from mrkernel.grouping import check_keys, encode_keys, group
 from mrkernel.job import Job
@@ -68,6 +69,8 @@ class RunCollector:
         self._is_tolerant = is_tolerant
         self._keys: list[Any] = []
         self._values: list[Any] = []
+        self._held = 0
+        self.n_at_once = FIRST_PAIRS
         self._counts: Counter[Any] = Counter()
         self._are_ones = False
         self._counts_kind: type = object
@@ -94,7 +97,8 @@ class RunCollector:
             self._flush_counts()
         self._keys += keys
         self._values += values
-        if len(self._keys) >= _PAIRS:
+        self._held += sampled_bytes(values)
+        if len(self._keys) >= _PAIRS or self._held > _RUN_BYTES // 4:
             self._flush_pairs()
 
     def add_table(self, table: pa.Table) -> None:
@@ -315,7 +319,7 @@ class RunCollector:
             return
         self.sketch.add_keys(self._keys)
         table = encode_pairs(self._keys, self._values, encode_keys)
-        self._keys, self._values = [], []
+        self._keys, self._values, self._held = [], [], 0
         self._take(self._combined([table]))
 
     def _flush_tables(self) -> None:

@@ -10,6 +10,7 @@ import pyarrow as pa
 from mrkernel.batches import encode_column, make_table, value_columns
 from mrkernel.engine.partfiles import PartFile, write_batches
 from mrkernel.engine.shuffle import Run, new_path
+from mrkernel.engine.tasks.weighing import FIRST_PAIRS, sampled_bytes
 from mrkernel.grouping import encode_keys
 from mrkernel.job import Job
 
@@ -26,6 +27,8 @@ class PartCollector:
         self._step, self._task, self._worker, self._folder = step, task, worker, folder
         self._keys: list[Any] = []
         self._values: list[Any] = []
+        self._held = 0
+        self.n_at_once = FIRST_PAIRS
         self._tables: list[pa.Table] = []
         self._bytes = 0
         self.runs: list[Run] = []
@@ -37,7 +40,8 @@ class PartCollector:
         self.n_pairs += len(keys)
         self._keys += keys
         self._values += values
-        if len(self._keys) >= _PAIRS:
+        self._held += sampled_bytes(values)
+        if len(self._keys) >= _PAIRS or self._held > _PART_BYTES // 4:
             self._flush()
 
     def count(self, pairs: list[tuple[Any, Any]]) -> bool:
@@ -62,7 +66,7 @@ class PartCollector:
         if self._keys:
             value = encode_column(self._values, "value")
             self._append(make_table([encode_keys(self._keys), *value_columns(value)]))
-            self._keys, self._values = [], []
+            self._keys, self._values, self._held = [], [], 0
 
     def _append(self, table: pa.Table) -> None:
         if self._tables and not self._tables[0].schema.equals(table.schema, check_metadata=True):

@@ -12,6 +12,7 @@ from mrkernel.engine.tasks.attempt import AttemptCancelled, MapCall, Progress, R
 from mrkernel.engine.tasks.calling import not_a_pair
 from mrkernel.engine.tasks.collecting import RunCollector
 from mrkernel.engine.tasks.parts import PartCollector
+from mrkernel.engine.tasks.weighing import sampled_bytes
 from mrkernel.grouping import check_keys
 from mrkernel.io import RecordBlock, Source, Split
 from mrkernel.job import Job
@@ -20,7 +21,7 @@ from mrkernel.taskcontext import TaskContext
 __all__ = ["MapAttempt", "Meter", "Place", "blocks_of", "collect", "reading", "split_pairs"]
 
 # Pairs are checked and handed on in pieces that stay in the cache.
-_PIECE = 1 << 9
+_PIECE, _PIECE_BYTES = 1 << 9, 16 << 20
 
 
 class Meter:
@@ -108,7 +109,7 @@ class Place:
 
 def collect(pairs: Iterator[Any], collector: RunCollector | PartCollector) -> None:
     """Hand pairs to the collector, in the quickest way that they allow."""
-    while piece := list(islice(pairs, _PIECE)):
+    while piece := list(islice(pairs, collector.n_at_once)):
         if set(map(type, piece)) != {tuple}:
             # A named tuple or a list of two is a pair as well; a string of two characters is not.
             for pair in piece:
@@ -116,12 +117,15 @@ def collect(pairs: Iterator[Any], collector: RunCollector | PartCollector) -> No
                     raise not_a_pair("mapper", pair)
         try:
             if collector.count(piece):
+                collector.n_at_once = _PIECE
                 collector.stream(pairs)
                 continue
         except (IndexError, TypeError, ValueError):
             split_pairs(piece)
             raise
-        collector.add(*split_pairs(piece))
+        keys, values = split_pairs(piece)
+        collector.n_at_once = max(1, min(_PIECE, _PIECE_BYTES * len(piece) // max(1, sampled_bytes(values))))
+        collector.add(keys, values)
 
 
 def split_pairs(pairs: list[Any]) -> tuple[list[Any], list[Any]]:
