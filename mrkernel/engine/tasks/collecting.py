@@ -69,8 +69,7 @@ class RunCollector:
         self._is_tolerant = is_tolerant
         self._keys: list[Any] = []
         self._values: list[Any] = []
-        self._held = 0
-        self.n_at_once = FIRST_PAIRS
+        self._held, self.n_at_once = 0, FIRST_PAIRS
         self._counts: Counter[Any] = Counter()
         self._are_ones = False
         self._counts_kind: type = object
