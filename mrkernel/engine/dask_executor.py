@@ -19,7 +19,7 @@ from mrkernel.engine.executor import AttemptLost, AttemptProgressed, AttemptStar
 from mrkernel.engine.shuffle import Fetch, Run, SmallRuns
 from mrkernel.engine.tasks import TaskReport, run_attempt
 from mrkernel.engine.tasks.attempt import Runtime
-from mrkernel.engine.telemetry import HostClocks, WorkerWatch, named
+from mrkernel.engine.telemetry import HostClocks, WorkerWatch, named, resident_bytes
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -344,7 +344,7 @@ def _execute(calls: list[TaskCall], keys: list[str], topic: str, *, is_local: bo
 
             runtime = Runtime(
                 worker=worker.address, report_progress=report_progress, is_cancelled=is_cancelled, fetch=fetch,
-                small=small, memory_bytes=worker.memory_manager.memory_limit,
+                small=small, memory_bytes=worker.memory_manager.memory_limit, resident_bytes=resident_bytes,
             )  # fmt: skip
             reports.append(pickle.dumps(run_attempt(call, runtime), protocol=5))
             news.say({"key": key, "report": reports[-1]}, is_last=key == keys[-1])

@@ -69,6 +69,7 @@ class InlineExecutor:
             is_cancelled=lambda: self._is_stopped,
             small=self._small,
             memory_bytes=self._memory_bytes,
+            resident_bytes=resident_bytes,
         )
         self._look()
         self._messages.append(AttemptStarted(stage=call.stage, task=call.task, worker="inline"))

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from mrkernel.batches import concat_columns, decode_column
 from mrkernel.engine.shuffle import Run, RunReaders, partition_bytes, read_all, write_run
-from mrkernel.engine.tasks.attempt import AttemptCancelled, MergeCall, Progress, ReduceCall, Runtime
+from mrkernel.engine.tasks.attempt import MergeCall, Progress, ReduceCall, Runtime
 from mrkernel.engine.tasks.calling import bound
 from mrkernel.engine.tasks.combining import raw_table
 from mrkernel.engine.tasks.evenness import Evenness
@@ -88,8 +88,7 @@ def run_reduce(
             n_before = n_rows
             evenness.begin(number)
             for rows in inputs.of(number):
-                if runtime.is_cancelled():
-                    raise AttemptCancelled
+                runtime.check()
                 n_rows += sum(table.num_rows for table in rows) if isinstance(rows, list) else rows.n_rows
                 n_bytes_in += sum(table.nbytes for table in rows) if isinstance(rows, list) else rows.n_bytes
                 at.function = "reducer"
@@ -142,7 +141,7 @@ class _Inputs:
         pieces: list[Callable[[], pa.Table]] = [partial(_itself, table) for table in tables]
         if self._readers is not None and number is not None:
             pieces = self._readers.pieces(number)
-        yield from key_ranges(pieces, n_bytes, room=self._room, folder=self._call.folder)
+        yield from key_ranges(pieces, n_bytes, room=self._room, folder=self._call.folder, check=self._runtime.check)
 
 
 def _itself(table: pa.Table) -> pa.Table:

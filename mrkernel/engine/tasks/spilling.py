@@ -176,7 +176,14 @@ class SpilledColumn:
         return self._held[1]
 
 
-def key_ranges(pieces: Sequence[Callable[[], pa.Table]], n_bytes: int, *, room: int, folder: str) -> Iterator[KeyRange]:
+def key_ranges(
+    pieces: Sequence[Callable[[], pa.Table]],
+    n_bytes: int,
+    *,
+    room: int,
+    folder: str,
+    check: Callable[[], None] = lambda: None,
+) -> Iterator[KeyRange]:
     """All rows in ranges of keys, in key order, each of at most ``room`` bytes unless it has one key.
 
     Parameters
@@ -187,6 +194,8 @@ def key_ranges(pieces: Sequence[Callable[[], pa.Table]], n_bytes: int, *, room: 
         About how much they give.
     folder
         Where the spill file is.
+    check
+        Called now and then; may raise.
 
     Notes
     -----
@@ -194,7 +203,7 @@ def key_ranges(pieces: Sequence[Callable[[], pa.Table]], n_bytes: int, *, room: 
     Ranges that are still too large are cut again.
     """
     cuts = _cuts(pieces, min(_MOST_CUTS, -(-2 * n_bytes // room)))
-    found = _cut(pieces, cuts, at_once=max(1, room // _CUT_SHARE), folder=folder)
+    found = _cut(pieces, cuts, at_once=max(1, room // _CUT_SHARE), folder=folder, check=check)
     waiting: list[_Batch] = []
     held = 0
     for number, batches in enumerate(found):
@@ -208,7 +217,7 @@ def key_ranges(pieces: Sequence[Callable[[], pa.Table]], n_bytes: int, *, room: 
         elif number % 2:
             yield KeyRange(tuple(batches), has_one_key=True)
         else:
-            yield from key_ranges([batch.read for batch in batches], size, room=room, folder=folder)
+            yield from key_ranges([batch.read for batch in batches], size, room=room, folder=folder, check=check)
         found[number] = []
     if waiting:
         yield KeyRange(tuple(waiting), has_one_key=False)
@@ -230,7 +239,9 @@ def _cuts(pieces: Sequence[Callable[[], pa.Table]], count: int) -> Column:
     return keys.take(as_arrow(np.unique(np.searchsorted(ends, places, side="right")).astype(np.int64))), field
 
 
-def _cut(pieces: Sequence[Callable[[], pa.Table]], cuts: Column, *, at_once: int, folder: str) -> list[list[_Batch]]:
+def _cut(
+    pieces: Sequence[Callable[[], pa.Table]], cuts: Column, *, at_once: int, folder: str, check: Callable[[], None]
+) -> list[list[_Batch]]:
     """The rows below the first cut, those that equal it, those up to the next, and so on."""
     spill = _Spill(folder)
     found: list[list[_Batch]] = [[] for _ in range(2 * len(cuts[0]) + 1)]
@@ -243,6 +254,7 @@ def _cut(pieces: Sequence[Callable[[], pa.Table]], cuts: Column, *, at_once: int
             for table in same_form(waiting):
                 _cut_table(table, cuts, spill, found)
             waiting, held = [], 0
+            check()
     spill.flush()
     return found
 
