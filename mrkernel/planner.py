@@ -12,7 +12,7 @@ from mrkernel.io import Source, Split
 from mrkernel.job import Job
 from mrkernel.render import plan_html, plan_text
 
-__all__ = ["Plan", "StepPlan", "make_plan", "plan_partitions", "plan_step", "reduce_tasks"]
+__all__ = ["SMALL_FUNCTION_ROWS", "Plan", "StepPlan", "make_plan", "plan_partitions", "plan_step", "reduce_tasks"]
 
 # One task reduces so many rows of aggregates in well under a second; more are worth a shuffle (PERFORMANCE, 4.2.6).
 SMALL_ROWS = 1_000_000
@@ -22,6 +22,7 @@ SMALL_BYTES = 64 << 20
 SMALL_FUNCTION_ROWS = 20_000
 _ROWS_PER_TASK = 4_000_000
 _BYTES_PER_TASK = 256 << 20
+_FEW_PARTITIONS, _FEW_BYTES = 64, 1 << 30
 _MAX_PARTITIONS = 256
 
 
@@ -146,13 +147,11 @@ def plan_partitions(step: Job, settings: Settings, size: int | None, n_workers: 
 
 
 def _partitions(size: int | None) -> int:
-    """Enough that a partition of mostly different keys stays in the cache when it is reduced (PERFORMANCE, 2.4)."""
-    if size is None:
-        return 64
-    for limit, count in ((4 << 20, 1), (64 << 20, 16), (1 << 30, 64)):
-        if size <= limit:
-            return count
-    return _MAX_PARTITIONS
+    """Enough that a partition of mostly different keys stays in the cache when it is reduced (PERFORMANCE, 2.4).
+
+    A mapper may make gigabytes of a few records, so that a small input does not mean few.
+    """
+    return _FEW_PARTITIONS if size is None or size <= _FEW_BYTES else _MAX_PARTITIONS
 
 
 def reduce_tasks(

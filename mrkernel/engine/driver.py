@@ -44,7 +44,7 @@ from mrkernel.events import (
 )
 from mrkernel.io import Source
 from mrkernel.job import Job
-from mrkernel.planner import Plan, StepPlan, plan_step, reduce_tasks
+from mrkernel.planner import SMALL_FUNCTION_ROWS, Plan, StepPlan, plan_step, reduce_tasks
 
 __all__ = ["Driver", "Outcome"]
 
@@ -201,8 +201,10 @@ class Driver:
             return runs
         merged = self._merged(step, plan, runs)
         reduces = self._calls.reduces(step, plan, merged, folder, self._executor.n_workers)
-        if plan.n_partitions > 1 and [call.partitions for call in reduces if isinstance(call, ReduceCall)] == [()]:
-            n_rows = sum(run.n_rows for run in merged)
+        n_rows = sum(run.n_rows for run in merged)
+        is_one = [call.partitions for call in reduces if isinstance(call, ReduceCall)] == [()]
+        # Of fewer nobody expects a shuffle.
+        if plan.n_partitions > 1 and is_one and n_rows > SMALL_FUNCTION_ROWS:
             self._say(f"no shuffle: {n_rows:,} rows are left after the map stage, one task reduces them")
         size = _size(merged)
         # Map tasks can run again one by one as long as the reduce tasks read their files and not merged ones.
