@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 import time
@@ -10,12 +11,23 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import Any
 
-from tests.benchmarks import data
-from tests.benchmarks.contenders import CONTENDERS
+from tests.benchmarks.answers import Digest, is_same
+from tests.benchmarks.data import text as texts
 from tests.benchmarks.process import ROOT, EngineError, EngineProcess
+from tests.benchmarks.promises import Series
+from tests.benchmarks.workloads import WORKLOADS
 
-__all__ = ["Series", "WrongAnswerError", "import_seconds", "memory", "split_seconds", "ten_lines", "word_count"]
+__all__ = [
+    "Measured",
+    "WrongAnswerError",
+    "import_seconds",
+    "in_turns",
+    "memory",
+    "split_seconds",
+    "ten_lines",
+]
 
 Say = Callable[[str], None]
 _SETTLE_S = 1.0
@@ -24,86 +36,107 @@ TEN_LINES = ["the wheels on the bus go round and round", "round and round", "rou
 
 
 class WrongAnswerError(AssertionError):
-    """An engine counted something else than plain Python did."""
+    """An engine gave another answer than the one that the data was made with."""
 
 
 @dataclass(slots=True)
-class Series:
-    """The runs of one engine."""
+class Measured:
+    """The runs of a workload, and which engines failed for which reason; ``wrong`` are those with a wrong answer."""
 
-    name: str
-    version: str
-    ready_s: float
-    walls_s: list[float] = field(default_factory=list)
-    cpus_s: list[float] = field(default_factory=list)
-
-    @property
-    def wall_s(self) -> float:
-        """Median wall seconds."""
-        return median(self.walls_s)
-
-    @property
-    def cpu_s(self) -> float:
-        """Median CPU seconds of all processes."""
-        return median(self.cpus_s)
+    series: dict[str, Series] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    wrong: set[str] = field(default_factory=set)
 
 
-def word_count(
-    pythons: dict[str, Path], *, size_bytes: int, repeat: int, cores: int, say: Say
-) -> tuple[list[Series], dict[str, str]]:
-    """Count a text's words with every engine in turn, ``repeat`` times after a warm-up; the runs, and who failed why.
+def in_turns(workload: str, pythons: Mapping[str, Path], *, size: int, repeat: int, cores: int, say: Say) -> Measured:
+    """Run a workload on each engine in turn, ``repeat`` times after a warm-up.
 
-    Only a peer may fail: an error of mrkernel, or a wrong answer of anyone, ends the benchmark.
+    An engine that fails or gives a wrong answer leaves the round; the others go on.
     """
-    text, sample = data.text_file(size_bytes), data.text_file(max(size_bytes // 10, 1000))
-    right = data.expected(text)
-    failed: dict[str, str] = {}
-    series: dict[str, Series] = {}
+    what = WORKLOADS[workload]
+    say(f"{what.title}: data")
+    make, answer = _function(what.data), _function(what.answer)
+    source = make(size)
     with ExitStack() as stack:
-        engines: dict[str, EngineProcess] = {}
+        turns = _Turns(workload, str(source), str(make(max(size // 10, 1000))), answer(source), say)
         for name, python in pythons.items():
-            say(f"{CONTENDERS[name].title}: start and warm up")
-            try:
-                engine = stack.enter_context(EngineProcess(name, python, cores=cores))
-                engine.run(str(sample if CONTENDERS[name].is_slow else text))
-            except EngineError as error:
-                if name.startswith("mrkernel"):
-                    raise
-                failed[name] = str(error)
-                continue
-            engines[name] = engine
-            series[name] = Series(name, engine.version, engine.ready_s)
+            turns.attempt(turns.warm_up, name, stack, python, cores)
         for turn in range(1, repeat + 1):
-            for name, engine in engines.items():
-                with _alone(engines, name):
-                    wall_s, cpu_s = engine.run(str(text))
-                series[name].walls_s.append(wall_s)
-                series[name].cpus_s.append(cpu_s)
-                say(f"turn {turn} of {repeat}: {CONTENDERS[name].title} {wall_s:.2f} s, CPU {cpu_s:.2f} s")
-                if (counted := engine.digest()) != right:
-                    raise WrongAnswerError(f"{name} counted {counted}, plain Python {right}")
-    return list(series.values()), failed
+            for name in list(turns.engines):
+                turns.attempt(turns.take, name, f"turn {turn} of {repeat}")
+    return turns.found
 
 
-@contextmanager
-def _alone(engines: Mapping[str, EngineProcess], name: str) -> Iterator[None]:
-    """Stop the other engines: their schedulers and virtual machines take a tenth of two cores while they wait.
+class _Turns:
+    """The engines of one workload that still take part, and what was found."""
 
-    Not for minutes, after which they would miss workers of their own.
-    """
-    with ExitStack() as stack:
-        for other, engine in engines.items():
-            if other != name and not CONTENDERS[name].is_slow:
-                stack.enter_context(engine.paused())
-        yield
-    # What they have to do after a pause is not the next one's time.
-    time.sleep(_SETTLE_S)
+    def __init__(self, workload: str, source: str, sample: str, right: Digest, say: Say) -> None:
+        self.workload, self.what = workload, WORKLOADS[workload]
+        self.source, self.sample, self.right, self.say = source, sample, right, say
+        self.engines: dict[str, EngineProcess] = {}
+        self.found = Measured()
+
+    def attempt(self, work: Callable[..., None], name: str, *arguments: Any) -> None:
+        """Do something with an engine; if that fails, go on without it."""
+        try:
+            work(name, *arguments)
+        except (EngineError, WrongAnswerError) as error:
+            self.say(f"{self.what.title}: {error}")
+            self.found.failed[name] = str(error)
+            self.found.series.pop(name, None)
+            self.engines.pop(name, None)
+            if isinstance(error, WrongAnswerError):
+                self.found.wrong.add(name)
+
+    def warm_up(self, name: str, stack: ExitStack, python: Path, cores: int) -> None:
+        """Start an engine and run it once, watching its memory: to look at it costs time, so no turn does."""
+        contender = self.what.contenders[name]
+        self.say(f"{self.what.title}: {contender.title}: start and warm up")
+        engine = stack.enter_context(EngineProcess(self.workload, name, python, cores=cores))
+        with self._alone(name), engine.watched_memory() as most:
+            engine.run(self.sample if contender.is_slow else self.source)
+        self.engines[name] = engine
+        self.found.series[name] = Series(
+            name, contender.title, contender.kind, engine.version, engine.ready_s,
+            most.together_bytes, most.resident_bytes,
+        )  # fmt: skip
+
+    def take(self, name: str, turn: str) -> None:
+        """Measure an engine once, and compare its answer."""
+        engine, series = self.engines[name], self.found.series[name]
+        with self._alone(name):
+            wall_s, cpu_s = engine.run(self.source)
+        series.walls_s.append(wall_s)
+        series.cpus_s.append(cpu_s)
+        self.say(f"{self.what.title}, {turn}: {series.title} {wall_s:.2f} s, CPU {cpu_s:.2f} s")
+        if not is_same(given := engine.digest(), self.right):
+            raise WrongAnswerError(f"{name} gave a wrong answer: {given} instead of {self.right}")
+
+    @contextmanager
+    def _alone(self, name: str) -> Iterator[None]:
+        """Stop the other engines: their schedulers and virtual machines take a tenth of two cores while they wait.
+
+        Not for minutes, after which they would miss workers of their own.
+        """
+        with ExitStack() as stack:
+            for other, engine in self.engines.items():
+                if other != name and not self.what.contenders[name].is_slow:
+                    stack.enter_context(engine.paused())
+            yield
+        # What they have to do after a pause is not the next one's time.
+        time.sleep(_SETTLE_S)
 
 
-def ten_lines(engine: EngineProcess, *, runs: int, say: Say) -> float:
-    """Median seconds of a job on ten lines, on a warm cluster."""
-    say("a job on ten lines")
-    walls = [engine.run(TEN_LINES)[0] for _ in range(runs + 3)]
+def _function(name: str) -> Callable[[Any], Any]:
+    module, function = name.split(":")
+    found: Callable[[Any], Any] = getattr(importlib.import_module(f"tests.benchmarks.data.{module}"), function)
+    return found
+
+
+def ten_lines(engine: EngineProcess, *, executor: str, runs: int, say: Say) -> float:
+    """Median seconds of a job on ten lines, warm, on the cluster or inline."""
+    say(f"a job on ten lines, {executor}")
+    walls = [engine.run(TEN_LINES, executor=executor)[0] for _ in range(runs + 3)]
     if engine.digest()["total"] != sum(len(line.split()) for line in TEN_LINES):
         raise WrongAnswerError(f"mrkernel counted {engine.digest()} in ten lines")
     return median(walls[3:])
@@ -111,7 +144,7 @@ def ten_lines(engine: EngineProcess, *, runs: int, say: Say) -> float:
 
 def split_seconds(engine: EngineProcess, *, splits: int, repeat: int, cores: int, say: Say) -> tuple[float, float]:
     """Wall and CPU seconds of one split beyond its work: many small ones against one for each worker, same text."""
-    text = data.text_file(10_000 * splits)
+    text = texts.text_file(10_000 * splits)
     size = text.stat().st_size
     many, few = [], []
     say(f"{splits} splits against {cores}")
@@ -119,7 +152,7 @@ def split_seconds(engine: EngineProcess, *, splits: int, repeat: int, cores: int
     for _ in range(repeat):
         few.append(engine.run(str(text), chunk_size=-(-size // cores)))
         many.append(engine.run(str(text), chunk_size=-(-size // splits)))
-        if engine.digest() != data.expected(text):
+        if engine.digest() != texts.word_counts(text):
             raise WrongAnswerError(f"mrkernel counted {engine.digest()} over {splits} splits")
     wall_s, cpu_s = (median(run[n] for run in many) - median(run[n] for run in few) for n in (0, 1))
     return wall_s / splits, cpu_s / splits
@@ -137,11 +170,11 @@ def import_seconds(*, repeat: int, say: Say) -> float:
 def memory(*, size_bytes: int, cores: int, say: Say) -> tuple[float, float, float]:
     """Most bytes one worker held while a large text was counted, resident and private, and the seconds it took."""
     say(f"the memory of counting {size_bytes / 1e9:.1f} GB")
-    text = data.text_file(size_bytes)
-    with EngineProcess("mrkernel", Path(sys.executable), cores=cores) as engine:
+    text = texts.text_file(size_bytes)
+    with EngineProcess("words", "mrkernel", Path(sys.executable), cores=cores) as engine:
         engine.run(TEN_LINES)
         with engine.watched_memory() as most:
             wall_s, _ = engine.run(str(text))
-        if engine.digest() != data.expected(text):
+        if engine.digest() != texts.word_counts(text):
             raise WrongAnswerError(f"mrkernel counted {engine.digest()} in {text}")
     return most.resident_bytes, most.private_bytes, wall_s

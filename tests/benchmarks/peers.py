@@ -6,10 +6,10 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.benchmarks.contenders import CONTENDERS
+from tests.benchmarks.contenders import Contender
 
 __all__ = ["environments"]
 
@@ -18,14 +18,14 @@ JAVA = "openjdk-17-jre-headless"
 
 
 def environments(
-    names: Collection[str], *, may_install: bool, say: Callable[[str], None]
+    contenders: Mapping[str, Contender], *, may_install: bool, say: Callable[[str], None]
 ) -> tuple[dict[str, Path], dict[str, str]]:
     """The interpreter for each engine, and for each that cannot run here the reason in words."""
     pythons, missing = {}, {}
-    packages = sorted({need for name in names for need in CONTENDERS[name].needs} - {"java"})
+    packages = sorted({need for one in contenders.values() for need in one.needs} - {"java"})
     reason = _packages(packages, may_install, say) if packages else ""
-    for name in names:
-        needs = CONTENDERS[name].needs
+    for name, contender in contenders.items():
+        needs = contender.needs
         if not needs:
             pythons[name] = Path(sys.executable)
         elif problem := reason or ("java" in needs and _java(may_install, say)):

@@ -7,6 +7,7 @@ import os
 import selectors
 import subprocess
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +18,8 @@ from typing import Any, Self
 
 import psutil
 
+from tests.benchmarks.answers import Digest
+
 __all__ = ["EngineError", "EngineProcess", "Memory"]
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +27,8 @@ LOGS = ROOT / ".bench" / "logs"
 # A cluster may leave its parent's process tree on purpose; what it cannot leave behind is its environment.
 MARK = "BENCHMARK_ENGINE"
 SAMPLE_S = 0.05
+# Looking for new processes reads the environment of every process of the machine.
+MEMBERS_S = 1.0
 GRACE_S = 10.0
 
 
@@ -33,10 +38,19 @@ class EngineError(RuntimeError):
 
 @dataclass(slots=True)
 class Memory:
-    """Most that one process other than the engine's first held at once, in bytes."""
+    """Most bytes that were held at once.
+
+    Attributes
+    ----------
+    resident_bytes, private_bytes
+        By one process other than the engine's first, with and without what it shares with others.
+    together_bytes
+        By all processes, without what they share.
+    """
 
     resident_bytes: int = 0
     private_bytes: int = 0
+    together_bytes: int = 0
 
 
 class EngineProcess:
@@ -44,8 +58,8 @@ class EngineProcess:
 
     Parameters
     ----------
-    name
-        Its key in ``CONTENDERS``.
+    workload, name
+        Its keys in ``WORKLOADS`` and there in ``contenders``.
     python
         The interpreter of the environment it lives in.
     cores
@@ -54,15 +68,15 @@ class EngineProcess:
         Longest time for one answer.
     """
 
-    def __init__(self, name: str, python: Path, *, cores: int, timeout_s: float = 900.0) -> None:
+    def __init__(self, workload: str, name: str, python: Path, *, cores: int, timeout_s: float = 900.0) -> None:
         self.name, self.timeout_s = name, timeout_s
         self._mark = uuid.uuid4().hex
         self.left_behind: list[psutil.Process] = []
         LOGS.mkdir(parents=True, exist_ok=True)
-        self.log = LOGS / f"{name}.log"
+        self.log = LOGS / f"{workload}-{name}.log"
         with self.log.open("w") as log:
             self._process = subprocess.Popen(
-                [python, "-m", "tests.benchmarks.serve", name, str(cores)], cwd=ROOT, stdin=subprocess.PIPE,
+                [python, "-m", "tests.benchmarks.serve", workload, name, str(cores)], cwd=ROOT, stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE, stderr=log, text=True, env={**os.environ, MARK: self._mark},
             )  # fmt: skip
         ready = self._answer()
@@ -70,11 +84,12 @@ class EngineProcess:
 
     def run(self, source: Any, **options: Any) -> tuple[float, float]:
         """Run the job; wall seconds and the CPU seconds of all processes."""
+        self._ask(do="prepare", source=source)
         before = self.cpu_s()
-        wall = self._ask(do="run", source=source, options=options)["wall_s"]
+        wall = self._ask(do="run", options=options)["wall_s"]
         return float(wall), self.cpu_s() - before
 
-    def digest(self) -> dict[str, int]:
+    def digest(self) -> Digest:
         """What identifies the last answer."""
         return self._ask(do="digest")
 
@@ -109,19 +124,16 @@ class EngineProcess:
 
     @contextmanager
     def watched_memory(self) -> Iterator[Memory]:
-        """Follow the memory of each process but the first while the block runs."""
+        """Follow the memory of all processes while the block runs, those that start meanwhile included."""
         memory, done = Memory(), threading.Event()
-        others = [process for process in self.members() if process.pid != self._process.pid]
 
         def watch() -> None:
+            members, looked = self.members(), time.monotonic()
+            self._sample(members, memory)
             while not done.wait(SAMPLE_S):
-                for process in others:
-                    try:
-                        info = process.memory_info()
-                    except psutil.Error:
-                        continue
-                    memory.resident_bytes = max(memory.resident_bytes, info.rss)
-                    memory.private_bytes = max(memory.private_bytes, info.rss - info.shared)
+                if time.monotonic() - looked > MEMBERS_S:
+                    members, looked = self.members(), time.monotonic()
+                self._sample(members, memory)
 
         thread = threading.Thread(target=watch, daemon=True)
         thread.start()
@@ -130,6 +142,19 @@ class EngineProcess:
         finally:
             done.set()
             thread.join()
+
+    def _sample(self, members: list[psutil.Process], memory: Memory) -> None:
+        together = 0
+        for process in members:
+            try:
+                info = process.memory_info()
+            except psutil.Error:
+                continue
+            together += info.rss - info.shared
+            if process.pid != self._process.pid:
+                memory.resident_bytes = max(memory.resident_bytes, info.rss)
+                memory.private_bytes = max(memory.private_bytes, info.rss - info.shared)
+        memory.together_bytes = max(memory.together_bytes, together)
 
     def close(self) -> None:
         """End the engine; what it leaves behind for longer than a moment is noted in ``left_behind`` and ended too."""

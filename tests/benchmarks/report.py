@@ -6,26 +6,52 @@ import dataclasses
 import json
 import os
 import platform
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from tests.benchmarks.contenders import CONTENDERS
-from tests.benchmarks.measure import Series
+from tests.benchmarks.measure import Measured
+from tests.benchmarks.picture import draw
+from tests.benchmarks.promises import Series, Verdict
+from tests.benchmarks.workloads import WORKLOADS, Workload
 
-__all__ = ["Promise", "Report", "machine", "speed_promises"]
+__all__ = ["Found", "Report", "machine", "verdicts"]
 
 
-@dataclass(frozen=True, slots=True)
-class Promise:
-    """One limit and what was measured against it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What was found of one workload; ``missing`` are engines that cannot run here, each with the reason."""
 
-    text: str
-    limit: str
-    measured: str
-    is_kept: bool
+    workload: str
+    size: int
+    measured: Measured
+    missing: Mapping[str, str]
+
+    @property
+    def about(self) -> Workload:
+        """The workload."""
+        return WORKLOADS[self.workload]
+
+    @property
+    def amount(self) -> str:
+        """How much data there was."""
+        return f"{self.size / 1e6:g} {'MB' if self.about.unit == 'bytes' else 'M rows'}"
+
+    @property
+    def series(self) -> list[Series]:
+        """Those that have taken turns, the quickest of each kind first."""
+        ran = [one for one in self.measured.series.values() if one.walls_s]
+        return sorted(ran, key=lambda one: (one.kind != "plain", one.wall_s))
+
+    def ratio(self, series: Series) -> float | None:
+        """How many times the quickest mrkernel of the same kind an engine took."""
+        ours = [
+            one.wall_s for one in self.series if one.kind == series.kind and self.about.contenders[one.name].is_ours
+        ]
+        return series.wall_s / min(ours) if ours else None
 
 
 @dataclass(slots=True)
@@ -34,36 +60,58 @@ class Report:
 
     machine: dict[str, Any]
     setup: dict[str, Any]
-    series: list[Series] = field(default_factory=list)
-    promises: list[Promise] = field(default_factory=list)
-    missing: dict[str, str] = field(default_factory=dict)
+    found: list[Found] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
 
     @property
     def is_kept(self) -> bool:
-        """Whether every promise that was measured holds."""
-        return all(promise.is_kept for promise in self.promises)
+        """Whether no promise was broken, no job of mrkernel failed, and no engine gave a wrong answer."""
+        broken = [verdict for verdict in self.verdicts if verdict.is_kept is False]
+        failed = [name for one in self.found for name in one.measured.failed
+                  if name in one.measured.wrong or one.about.contenders[name].is_ours]  # fmt: skip
+        return not broken and not failed
 
     def markdown(self) -> str:
         """Tables that read well in a terminal too."""
         lines = [" · ".join(f"{name} {value}" for name, value in {**self.machine, **self.setup}.items()), ""]
-        if self.series:
-            lines += [*_engine_table(self.series), ""]
-        if self.promises:
+        if any(one.series for one in self.found):
+            lines += [*_engine_table(self.found), ""]
+        if self.verdicts:
+            kept = {True: "yes", False: "NO", None: "not judged"}
             lines += _table(
                 ["promise", "limit", "measured", "kept"],
-                [[p.text, p.limit, p.measured, "yes" if p.is_kept else "NO"] for p in self.promises],
+                [[one.text, one.limit, one.measured, kept[one.is_kept]] for one in self.verdicts],
             )
-        for name, reason in self.missing.items():
-            lines += ["", f"**{CONTENDERS[name].title} was left out: {reason}**"]
+        for title, reason in _left_out(self.found):
+            lines += ["", f"**{title} was left out: {reason}**"]
         return "\n".join(lines) + "\n"
 
     def write(self, folder: Path) -> Path:
-        """Put ``benchmarks.md`` and ``benchmarks.json`` into a folder; the path of the first."""
+        """Put ``benchmarks.md``, ``.json`` and the picture of ratios into a folder; the path of the first."""
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "benchmarks.json").write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n", "utf-8")
+        (folder / "benchmarks.json").write_text(json.dumps(self._plain(), indent=2) + "\n", "utf-8")
+        bars = [(one.about.title, series.title, ratio, one.about.contenders[series.name].is_ours)
+                for one in self.found for series in one.series if (ratio := one.ratio(series)) is not None]  # fmt: skip
+        picture = ""
+        if bars:
+            draw(bars, folder / "benchmarks.svg")
+            picture = "\n![How many times mrkernel's time each engine took](benchmarks.svg)\n"
         target = folder / "benchmarks.md"
-        target.write_text("# Benchmarks\n\n" + self.markdown(), "utf-8")
+        target.write_text(f"# Benchmarks\n\n{self.markdown()}{picture}", "utf-8")
         return target
+
+    def _plain(self) -> dict[str, Any]:
+        workloads = {
+            one.workload: {
+                "size": one.size,
+                "series": [dataclasses.asdict(series) for series in one.series],
+                "failed": one.measured.failed,
+                "missing": dict(one.missing),
+            }
+            for one in self.found
+        }
+        verdicts = [dataclasses.asdict(verdict) for verdict in self.verdicts]
+        return {"machine": self.machine, "setup": self.setup, "workloads": workloads, "promises": verdicts}
 
 
 def machine() -> dict[str, Any]:
@@ -79,42 +127,45 @@ def machine() -> dict[str, Any]:
     }
 
 
-def speed_promises(series: list[Series]) -> list[Promise]:
-    """What the README says about the word count, for as many of the engines as have run."""
-    wall_s = {one.name: one.wall_s for one in series}
-    cpu_s = {one.name: one.cpu_s for one in series}
-    promises = []
-    for peer, factor in (("counter", 1.0), ("pyspark", 2.5), ("dask-bag", 15.0)):
-        if peer in wall_s and "mrkernel" in wall_s:
-            times = wall_s[peer] / wall_s["mrkernel"]
-            promises.append(Promise(f"plain mapper against {CONTENDERS[peer].title}", f"at least {factor:g} × as fast",
-                                    f"{times:.2f} × (CPU {_ratio(cpu_s[peer], cpu_s['mrkernel'])})",
-                                    times >= factor))  # fmt: skip
-    ours = [wall_s[name] for name in ("mrkernel-pyarrow", "mrkernel-polars") if name in wall_s]
-    theirs = [wall_s[name] for name in ("duckdb", "polars") if name in wall_s]
-    if ours and theirs:
-        times = min(ours) / min(theirs)
-        promises.append(Promise("batch mapper against the quicker of DuckDB and Polars", "at most 1.5 × the time",
-                                f"{times:.2f} ×", times <= 1.5))  # fmt: skip
-    return promises
+def verdicts(found: Found) -> list[Verdict]:
+    """What became of a workload's promises; with less data than they are about, they are shown but not judged."""
+    titles = {name: contender.title for name, contender in found.about.contenders.items()}
+    absent = {**found.missing, **found.measured.failed}
+    series = {one.name: one for one in found.series}
+    judged = [promise.judge(series, titles, absent) for promise in found.about.promises]
+    is_small = found.size < found.about.size
+    return [
+        dataclasses.replace(
+            verdict,
+            text=f"{found.about.title}: {verdict.text}",
+            measured=verdict.measured + (f", with {found.amount}" if is_small else ""),
+            is_kept=None if is_small else verdict.is_kept,
+        )
+        for verdict in judged
+        if verdict
+    ]
 
 
-def _ratio(one: float, other: float) -> str:
-    return f"{one / other:.2f} ×" if other else "not measurable"
+def _left_out(found: Iterable[Found]) -> list[tuple[str, str]]:
+    """Engines that failed, each with its workload, and those that cannot run here, each once."""
+    failed = [(f"{one.about.title}: {one.about.contenders[name].title}", reason)
+              for one in found for name, reason in one.measured.failed.items()]  # fmt: skip
+    missing = {one.about.contenders[name].title: reason for one in found for name, reason in one.missing.items()}
+    return [*failed, *missing.items()]
 
 
-def _engine_table(series: list[Series]) -> list[str]:
-    """One row for each engine, the quickest of its kind first; ratios are to the quickest mrkernel of that kind."""
+def _engine_table(found: Iterable[Found]) -> list[str]:
+    """One row for each engine of each workload; ratios are to the quickest mrkernel of the same kind."""
     rows = []
-    for kind in ("per record", "vectorised"):
-        members = sorted((one for one in series if CONTENDERS[one.name].kind == kind), key=lambda one: one.wall_s)
-        ours = next((one.wall_s for one in members if one.name.startswith("mrkernel")), None)
-        for one in members:
-            ratio = f"{one.wall_s / ours:.2f} ×" if ours else ""
-            spread = f"{min(one.walls_s):.2f} to {max(one.walls_s):.2f}"
-            rows.append([kind, CONTENDERS[one.name].title, one.version, f"{one.wall_s:.2f}", spread,
-                         f"{one.cpu_s:.2f}", ratio, f"{one.ready_s:.1f}"])  # fmt: skip
-    return _table(["kind", "engine", "version", "wall s", "range", "CPU s", "of mrkernel's time", "start s"], rows)
+    for one in found:
+        for series in one.series:
+            ratio = one.ratio(series)
+            spread = f"{min(series.walls_s):.2f} to {max(series.walls_s):.2f}"
+            rows.append([f"{one.about.title}, {one.amount}", series.kind, series.title, series.version,
+                         f"{series.wall_s:.2f}", spread, f"{series.cpu_s:.2f}", f"{ratio:.2f} ×" if ratio else "",
+                         f"{series.peak_bytes / 1e6:.0f}", f"{series.ready_s:.1f}"])  # fmt: skip
+    return _table(["workload", "kind", "engine", "version", "wall s", "range", "CPU s", "of mrkernel's time",
+                   "most MB", "start s"], rows)  # fmt: skip
 
 
 def _table(header: list[str], rows: list[list[str]]) -> list[str]:

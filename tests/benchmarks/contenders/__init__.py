@@ -1,25 +1,38 @@
-"""The engines that are compared: one word count each, in the way that engine's own users would write it.
+"""The engines that are compared, one module for each; every workload is written as that engine's own users would.
 
 A contender is a function ``start(cores)`` that gets everything ready and returns an :class:`Engine`. Its module is
-imported in that engine's own process only.
+imported in that engine's own process only. :mod:`tests.benchmarks.workloads` says which there are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["CONTENDERS", "Contender", "Engine"]
+import pyarrow as pa
+
+__all__ = ["Contender", "Engine", "from_dict"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """A started engine: ``run(path, **options)`` is what is timed; ``pairs(answer)`` are words and counts."""
+    """A started engine.
+
+    Attributes
+    ----------
+    run
+        What is timed: ``run(source, **options)`` gives the answer.
+    table
+        The answer as an Arrow table with the columns of its workload, in any order of rows.
+    prepare
+        Makes of the source what ``run`` takes, before the clock starts.
+    """
 
     run: Callable[..., Any]
-    pairs: Callable[[Any], Iterable[tuple[str, int]]]
+    table: Callable[[Any], pa.Table]
     version: str
+    prepare: Callable[[Any], Any] = lambda source: source
     stop: Callable[[], object] = lambda: None
 
 
@@ -34,11 +47,11 @@ class Contender:
     start
         ``module:function`` inside this package.
     kind
-        ``"per record"`` (plain Python functions on lines) or ``"vectorised"``; only one kind is compared with itself.
+        ``"plain"`` (Python functions on records) or ``"batch"``; only one kind is compared with itself.
     needs
         Packages outside the project's own environment, and ``java``.
     is_slow
-        Warmed up on a tenth of the data instead of all of it.
+        Warmed up on a tenth of the data instead of all of it, and too slow for others to stand still meanwhile.
     """
 
     title: str
@@ -47,15 +60,12 @@ class Contender:
     needs: tuple[str, ...] = ()
     is_slow: bool = False
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether this is mrkernel."""
+        return self.start.startswith("mapreduce")
 
-CONTENDERS = {
-    "mrkernel": Contender(title="mrkernel, plain mapper and sum", start="mapreduce:plain", kind="per record"),
-    "mrkernel-pyarrow": Contender(title="mrkernel, pyarrow mapper", start="mapreduce:arrow", kind="vectorised"),
-    "mrkernel-polars": Contender(title="mrkernel, polars mapper", start="mapreduce:frame", kind="vectorised"),
-    "counter": Contender(title="one process, Counter", start="plain:counter", kind="per record"),
-    "pool": Contender(title="multiprocessing.Pool by hand", start="plain:pool", kind="per record"),
-    "polars": Contender(title="Polars", start="native:in_polars", kind="vectorised"),
-    "duckdb": Contender(title="DuckDB", start="native:in_duckdb", kind="vectorised", needs=("duckdb", "pyarrow")),
-    "pyspark": Contender(title="PySpark RDD", start="spark:rdd", kind="per record", needs=("pyspark", "java")),
-    "dask-bag": Contender(title="dask.bag", start="bag:frequencies", kind="per record", is_slow=True),
-}
+
+def from_dict(answer: dict[Any, Any]) -> pa.Table:
+    """A dict's keys and values as two columns."""
+    return pa.table({"key": list(answer), "value": list(answer.values())})

@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,15 +27,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tests.benchmarks.serve import Digest, digest
+from tests.benchmarks import answers
+from tests.benchmarks.answers import Digest
+from tests.benchmarks.data import store
+from tests.benchmarks.data.store import ROOT, SEED
 
-__all__ = ["expected", "text_file", "vocabulary"]
+__all__ = ["numbered_lines", "text_file", "vocabulary", "word_counts"]
 
-ROOT = Path(__file__).parents[2]
-CACHE = ROOT / ".bench" / "data"
 KJV = ROOT / "notebooks" / "data" / "kjv"
 
-SEED = 7
 DISTINCT = 580_000
 SHIFT = 3.0
 EXPONENT = 1.08
@@ -48,27 +49,39 @@ def text_file(size_bytes: int) -> Path:
 
     Lines end in a newline; words are separated by one space; there is no other white space.
     """
-    path = CACHE / f"text-{SEED}-{size_bytes}.txt"
-    if not path.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
+
+    def write(part: Path) -> None:
         with part.open("wb") as file:
-            left = size_bytes
-            for block in _blocks():
-                cut = block if len(block) <= left else block[: block.rfind(b"\n", 0, left) + 1]
-                file.write(cut)
-                left -= len(cut)
-                if len(cut) < len(block) or left <= 0:
-                    break
-        part.rename(path)
-    return path
+            file.writelines(_cut(size_bytes))
+
+    return store.made(f"text-{SEED}-{size_bytes}.txt", write)
+
+
+def numbered_lines(size_bytes: int) -> Path:
+    """The same text, each line with its number and a tab before it; its answer is which lines each word is in."""
+
+    def write(part: Path) -> Digest:
+        words: set[str] = set()
+        check = total = number = 0
+        with part.open("w", encoding="utf-8") as file:
+            for block in _cut(size_bytes):
+                for line in block.decode().splitlines():
+                    file.write(f"{number}\t{line}\n")
+                    found = set(line.split())
+                    words |= found
+                    total += len(found)
+                    check += number * sum(zlib.crc32(word.encode()) for word in found)
+                    number += 1
+        return {"distinct": len(words), "total": total, "check": check % 2**53}
+
+    return store.answered(f"lines-{SEED}-{size_bytes}.tsv", write)
 
 
 def vocabulary(size: int) -> list[str]:
     """``size`` distinct words, the most frequent first."""
-    cached = CACHE / f"words-{SEED}-{size}.json"
+    cached = store.CACHE / f"words-{SEED}-{size}.json"
     if not cached.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
+        store.CACHE.mkdir(parents=True, exist_ok=True)
         text = "".join(file.read_text("ascii") for file in sorted(KJV.glob("*.txt"))).lower()
         counted = Counter(re.findall(r"[a-z]+", re.sub(r"^\S+ ", "", text, flags=re.MULTILINE)))
         known = [word for word, _ in counted.most_common(size)]
@@ -102,6 +115,17 @@ def _invented(known: list[str], count: int) -> list[str]:
     return made
 
 
+def _cut(size_bytes: int) -> Iterator[bytes]:
+    """So many bytes of text, to within one line."""
+    left = size_bytes
+    for block in _blocks():
+        cut = block if len(block) <= left else block[: block.rfind(b"\n", 0, left) + 1]
+        yield cut
+        left -= len(cut)
+        if len(cut) < len(block) or left <= 0:
+            break
+
+
 def _blocks() -> Iterator[bytes]:
     """Endless lines of text, a million words at a time."""
     words = pa.array(vocabulary(DISTINCT), pa.string())
@@ -120,14 +144,14 @@ def _blocks() -> Iterator[bytes]:
         yield ("\n".join(text.to_pylist()) + "\n").encode()
 
 
-def expected(path: Path) -> Digest:
+def word_counts(path: Path) -> Digest:
     """The right answer for a text file's word count, by plain Python, worked out once."""
-    cached = path.with_suffix(".answer.json")
-    if not cached.exists():
-        counts: Counter[str] = Counter()
-        with path.open(encoding="utf-8") as file:
-            for line in file:
-                counts.update(line.split())
-        cached.write_text(json.dumps(digest(counts.items())), "utf-8")
-    answer: Digest = json.loads(cached.read_text("utf-8"))
-    return answer
+    return store.expected(path, _counted)
+
+
+def _counted(path: Path) -> Digest:
+    counts: Counter[str] = Counter()
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            counts.update(line.split())
+    return answers.counts(pa.table({"word": list(counts), "n": list(counts.values())}))

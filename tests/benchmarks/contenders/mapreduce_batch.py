@@ -1,0 +1,121 @@
+"""mrkernel with functions that take a batch of records at a time."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from datetime import date
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.ipc
+
+import mrkernel as mr
+from tests.benchmarks.contenders import Engine
+from tests.benchmarks.contenders.mapreduce import engine
+from tests.benchmarks.contenders.mapreduce_plain import Q1_COLUMNS, averaged
+
+__all__ = ["handed_over", "index", "q1", "sort", "stations", "sums", "words_arrow", "words_frame"]
+
+
+def words_arrow(cores: int) -> Engine:
+    """Word count with pyarrow's own functions."""
+
+    def mapper(batch: pa.RecordBatch) -> pa.RecordBatch:
+        words = pc.list_flatten(pc.ascii_split_whitespace(batch.column(0)))
+        counted = pc.value_counts(words)
+        return pa.record_batch([counted.field(0), counted.field(1)], names=["word", "n"])
+
+    return engine(mr.Job(mapper, sum), cores)
+
+
+def words_frame(cores: int) -> Engine:
+    """Word count over polars frames."""
+
+    def mapper(lines: pl.DataFrame) -> pl.DataFrame:
+        words = lines.select(pl.nth(0).str.split(" ").explode().alias("word"))
+        return words.group_by("word").len()
+
+    return engine(mr.Job(mapper, sum), cores)
+
+
+def sums(cores: int) -> Engine:
+    """Sum by key: rows are keys and values already."""
+    return engine(mr.Job(_rows, sum), cores, read=lambda path: _csv(path, ",", ["key", "value"]))
+
+
+def stations(cores: int) -> Engine:
+    """Lowest, mean and highest temperature of each station."""
+    job = mr.Job(_rows, {"low": mr.agg.min, "mean": mr.agg.mean, "high": mr.agg.max})
+    return engine(job, cores, read=lambda path: _csv(path, ";", ["station", "temperature"]))
+
+
+def index(cores: int) -> Engine:
+    """For each word the lines that it is in."""
+
+    def mapper(lines: pl.DataFrame) -> pl.DataFrame:
+        words = pl.col("text").str.split(" ").list.unique()
+        return lines.select(word=words, number="number").explode("word")
+
+    return engine(mr.Job(mapper, list), cores, read=lambda path: _csv(path, "\t", ["number", "text"]))
+
+
+def q1(cores: int) -> Engine:
+    """TPC-H's query 1: sums of each batch, then sums of these."""
+
+    def mapper(lines: pl.DataFrame) -> pl.DataFrame:
+        price, discount, tax = (pl.col(f"l_{name}").cast(float) for name in ("extendedprice", "discount", "tax"))
+        shipped = lines.filter(pl.col("l_shipdate") <= date(1998, 9, 2))
+        return shipped.group_by("l_returnflag", "l_linestatus").agg(
+            sum_qty=pl.col("l_quantity").cast(float).sum(),
+            sum_base_price=price.sum(),
+            sum_disc_price=(price * (1 - discount)).sum(),
+            sum_charge=(price * (1 - discount) * (1 + tax)).sum(),
+            sum_disc=discount.sum(),
+            count_order=pl.len(),
+        )
+
+    job = mr.Job(mapper, sum, key=("l_returnflag", "l_linestatus"))
+    return engine(job, cores, read=lambda path: mr.read_parquet(path, columns=Q1_COLUMNS), finish=averaged)
+
+
+def sort(cores: int) -> Engine:
+    """Records in the order of their keys, written to one Arrow file."""
+    cluster, folder = mr.cluster(workers=cores), tempfile.TemporaryDirectory()
+    target = os.path.join(folder.name, "sorted.arrow")
+
+    def run(path: str, **settings: Any) -> str:
+        mr.run(mr.Job(_rows, sort="key"), path, save=target, overwrite=True, progress=False, **settings)
+        return target
+
+    def stop() -> None:
+        cluster.close()
+        folder.cleanup()
+
+    return Engine(run=run, table=lambda path: pa.ipc.open_file(path).read_all(), version=f"mrkernel {mr.__version__}",
+                  stop=stop)  # fmt: skip
+
+
+def handed_over(cores: int) -> Engine:
+    """A result on the workers' disks, made beforehand, that becomes an Arrow table here, with every value read once."""
+    cluster = mr.cluster(workers=cores)
+
+    def run(result: mr.Result) -> pa.Table:
+        table = result.to_arrow()
+        # A memory map alone would have read nothing yet.
+        for column in table.columns:
+            pc.sum(column)
+        return table
+
+    return Engine(run=run, table=lambda table: table, version=f"mrkernel {mr.__version__}", stop=cluster.close,
+                  prepare=lambda path: mr.run(mr.Job(_rows), path, progress=False))  # fmt: skip
+
+
+def _rows(batch: pa.RecordBatch) -> pa.RecordBatch:
+    return batch
+
+
+def _csv(path: str, delimiter: str, names: list[str]) -> Any:
+    return mr.read_csv(path, delimiter=delimiter, header=False, quote_char=None, column_names=names)
