@@ -73,6 +73,8 @@ class Settings:
     on_error
         What a record does that cannot be parsed or whose mapper or reducer raises: ``"raise"`` ends the job,
         ``"skip"`` sets the record aside and counts it, ``"collect"`` keeps it for ``result.errors`` as well.
+    profile
+        Whether to find out what the workers' time goes to, for ``result.report.profile``.
     error_limit
         How many records may be set aside before the job fails: a number, a share of the records (``"1%"``), or
         None for any number.
@@ -93,6 +95,7 @@ class Settings:
     progress: bool = True
     on_error: str = "raise"
     error_limit: int | float | None = 1000
+    profile: bool = False
 
     def with_values(self, *, origin: str = "", **values: Any) -> Settings:
         """A copy with some settings replaced; strings are parsed, None means "not given".
@@ -254,6 +257,7 @@ _PARSERS: dict[str, Any] = {
     "attempts": _positive, "limit": _positive, "scratch": str, "prestart": _boolean,
     "idle_timeout": parse_duration, "memory_limit": parse_bytes, "plot": _boolean, "plot_format": _picture,
     "progress": _boolean, "on_error": _on_error, "error_limit": _error_limit,
+    "profile": _boolean,
 }  # fmt: skip
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "Listener",
     "Phase",
     "PlanChanged",
+    "Samples",
     "SlowPartition",
     "StageFinished",
     "StageStarted",
@@ -37,6 +38,8 @@ __all__ = [
 ]
 
 Counters: TypeAlias = dict[str, int]
+# Seconds by phase and part of the job, and for the user's code by file, line and function.
+Samples: TypeAlias = dict[tuple[str, str, str, int, str], float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,6 +306,8 @@ class TaskFinished(_Event):
         What it left on its worker's disk for other tasks.
     spills
         How often it wrote early because its pairs took too much memory.
+    samples
+        What it was found at when it was looked at now and then, where the job is profiled; else None.
     """
 
     stage: str
@@ -319,6 +324,7 @@ class TaskFinished(_Event):
     phase_seconds: dict[str, float] = field(default_factory=dict)
     scratch_bytes: int = 0
     spills: int = 0
+    samples: Samples | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,6 +78,8 @@ OPTIONS: tuple[Option, ...] = (
            help="a record that fails: end the job, set it aside, or keep it for NAME.errors as well"),
     Option(flags=("--error-limit",), metavar="N", setting="error_limit",
            help='how many records may be set aside: 1000, "1%" of them, or none for any number'),
+    Option(flags=("--profile",), setting="profile",
+           help="show what the time went to: reading, your functions by line, combining, shuffle, reducing, waiting"),
     Option(flags=("--limit",), metavar="N", setting="limit", help="rows of the result to show"),
     Option(flags=("--plot",), metavar="KIND", choices=("bar", "line", "hist", "scatter", "heat"), is_bare=True,
            help="show a plot after the table: bar, line, hist, scatter, heat, or alone the kind that suits the data"),

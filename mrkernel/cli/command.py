@@ -93,6 +93,7 @@ def _with_job_options(function: Any) -> Any:
 @click.option("--plot", metavar="FILE", help="Draw the result into a .png or .svg file.")
 @click.option("--plot-kind", metavar="KIND", help="bar, line, hist, scatter or heat; else what suits the data.")
 @click.option("--errors", metavar="TARGET", help="With --on-error: where to write the records that were set aside.")
+@click.option("--profile", is_flag=True, default=None, help="Show what the time went to, your functions by line.")
 @click.option("--limit", metavar="N", help="Rows to show.")
 @click.option("--no-progress", is_flag=True, help="Show the result only, not how far the job is.")
 def run(**given: Any) -> int:

@@ -26,10 +26,12 @@ from mrkernel.errors import (
 )
 from mrkernel.progress import Progress
 from mrkernel.render import ProgressLine, counters_text, failure_text, table_text
+from mrkernel.result import Profile
 
 __all__ = ["explain_job", "report_error", "run_job"]
 
-_SETTINGS = ("chunk_size", "reducers", "workers", "combine", "attempts", "limit", "on_error", "error_limit")
+_SETTINGS = ("chunk_size", "reducers", "workers", "combine", "attempts", "limit", "on_error", "error_limit",
+             "profile")  # fmt: skip
 INTERRUPTED = 130
 
 
@@ -76,6 +78,8 @@ def _write_beside(result: Any, errors: Any, picture: Picture | None, written: li
         click.echo(written[-1], err=True)
     if result.counters:
         click.echo(counters_text(result.counters), err=True)
+    if profile := Profile(result.report.costs):
+        click.echo(repr(profile), err=True)
     if picture is not None:
         click.echo(picture.draw(result), err=True)
 

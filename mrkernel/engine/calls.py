@@ -35,7 +35,7 @@ class CallMaker:
 
     def _common(self, plan: StepPlan, stage: str, folder: str) -> dict[str, Any]:
         return {"job_id": self._job_id, "stage": stage, "attempt": 1, "job": self._job, "step": plan.step,
-                "folder": folder, "errors": self._errors}  # fmt: skip
+                "folder": folder, "errors": self._errors, "is_profiled": self._settings.profile}  # fmt: skip
 
     def maps(self, plan: StepPlan, folder: str) -> list[TaskCall]:
         """One call for each split; without a shuffle they write the step's result to ``folder``."""

@@ -48,6 +48,11 @@ class PhaseClock:
         self._marks = [(_SHOWN_AS.get(kind, kind), self.began)]
         self.totals: dict[str, float] = {}
 
+    @property
+    def kind(self) -> str:
+        """What the attempt is doing now."""
+        return self._kind
+
     def enter(self, kind: str) -> str:
         """Another phase begins; returns the kind of the one that ends."""
         ended = self._kind

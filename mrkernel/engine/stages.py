@@ -99,6 +99,7 @@ def task_finished(job_id: str, report: TaskReport, stage: Stage, *, scratch: str
         phase_seconds=report.phase_seconds,
         scratch_bytes=sum(run.n_bytes for run in report.runs) if is_scratch else 0,
         spills=report.spills,
+        samples=report.samples,
     )
 
 

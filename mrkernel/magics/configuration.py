@@ -37,9 +37,11 @@ class MapReduce(Configurable):
 
     on_error = _setting("What a record that fails does: raise, skip or collect.")
     error_limit = _setting('How many records may be set aside: a number, a share such as "1%", or "none".')
+    profile = _setting("Whether a job is followed by a table of what its time went to.")
 
     _NAMES = ("chunk_size", "reducers", "workers", "combine", "attempts", "limit", "scratch", "prestart",
-              "idle_timeout", "memory_limit", "plot", "plot_format", "progress", "on_error", "error_limit")  # fmt: skip
+              "idle_timeout", "memory_limit", "plot", "plot_format", "progress", "on_error", "error_limit",
+              "profile")  # fmt: skip
 
     @observe(*_NAMES)
     def _apply(self, change: Bunch) -> None:

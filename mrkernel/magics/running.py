@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import threading
 import time
@@ -19,6 +20,7 @@ from mrkernel.magics.results import has_widgets, publish_live
 from mrkernel.magics.view import JobView, display_mode, publish, publish_data
 from mrkernel.plots import plot_bundle
 from mrkernel.render import counters_html, counters_text, table_html, table_text
+from mrkernel.result import Profile
 from mrkernel.session import JobHandle, Saved, Waiting
 
 __all__ = ["CellRun", "show_result"]
@@ -111,6 +113,12 @@ class CellRun:
         mode = display_mode(self._shell)
         show_result(result, self._spec, saved=self._handle.saved, has_pictures=mode != "terminal",
                     is_live=mode == "live" and has_widgets())  # fmt: skip
+        if profile := Profile(result.report.costs, named=self._named):
+            publish(profile._repr_html_(), repr(profile))
+
+    def _named(self, filename: str) -> str:
+        """What the notebook calls a file: ``Cell In[3]``, or its name without folders."""
+        return " ".join(self._shell.compile.format_code_name(filename) or (os.path.basename(filename),))
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from mrkernel.events import (
     TaskStarted,
     WorkersSampled,
 )
+from mrkernel.progress.costs import Costs, CostTally
 from mrkernel.progress.forecast import Forecast
 from mrkernel.progress.history import History, Span, TaskTime
 from mrkernel.progress.lanes import LaneBoard, lane_kind
@@ -71,6 +72,7 @@ class ProgressTracker:
         self._workers = Workers()
         self._lanes = LaneBoard()
         self._forecast = Forecast()
+        self._costs = CostTally()
         self.history = History()
 
     def __call__(self, event: Event) -> None:
@@ -141,6 +143,7 @@ class ProgressTracker:
     def _on_finished(self, event: TaskFinished, stage: StageTally) -> None:
         if not stage.finish(event):
             return
+        self._costs.add(event)
         if event.scratch_bytes:
             self._workers.wrote(event.worker, event.scratch_bytes)
         began = event.started_at if event.started_at is not None else event.at - event.seconds
@@ -238,6 +241,11 @@ class ProgressTracker:
                 log_left_out=self._story.left_out,
                 eta=None if end else self._forecast.predict(seconds, tallies, stages, self._workers.n_running),
             )
+
+    def costs(self, n_workers: int) -> Costs | None:
+        """What the time of so many workers went to in a job that has ended; None if it was not profiled."""
+        with self._lock:
+            return self._costs.total(self._end.seconds if self._end else 0.0, n_workers)
 
     def _lanes_at(self, until: float) -> tuple[Lane, ...]:
         running: dict[str, list[tuple[str, float]]] = {}

@@ -18,6 +18,7 @@ from mrkernel.render.counters import counters_html, counters_text
 from mrkernel.render.failure import failure_html, failure_text
 from mrkernel.render.line import ProgressLine, progress_line
 from mrkernel.render.plan import plan_html, plan_text
+from mrkernel.render.profile import profile_html, profile_text
 from mrkernel.render.progress import progress_html, progress_text
 from mrkernel.render.skew import skew_html, skew_text
 from mrkernel.render.table import Preview, table_html, table_text
@@ -43,6 +44,8 @@ __all__ = [
     "failure_text",
     "plan_html",
     "plan_text",
+    "profile_html",
+    "profile_text",
     "progress_html",
     "progress_line",
     "progress_text",

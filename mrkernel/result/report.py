@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from mrkernel.events import Evenness
-from mrkernel.progress import History, Progress, Span, StageProgress, TaskTime
+from mrkernel.progress import Costs, History, Progress, Span, StageProgress, TaskTime
 from mrkernel.render import progress_html, progress_text
+from mrkernel.result.profile import Profile
 from mrkernel.result.skew import Skew
 
 if TYPE_CHECKING:
@@ -38,12 +39,15 @@ class Report:
         Rows of each partition of the result that had some.
     skew
         Heavy keys and their share, and the slowest partition.
+    costs
+        What the workers' time went to, where the job ran with ``profile=True``; :attr:`profile` is its table.
     """
 
     progress: Progress
     history: History = field(default_factory=History, repr=False)
     part_rows: tuple[int, ...] = ()
     skew: Skew = field(default_factory=lambda: Skew(Evenness()), repr=False)
+    costs: Costs | None = field(default=None, repr=False)
 
     @property
     def stages(self) -> tuple[StageProgress, ...]:
@@ -86,6 +90,25 @@ class Report:
         """
         return _table(TaskTime, self.history.tasks())
 
+    @property
+    def profile(self) -> pa.Table:
+        """What the time of all workers went to, if the job ran with ``profile=True``; else no rows.
+
+        Columns are ``part`` (``"reading"``, ``"user code"``, ``"combine"``, ``"convert"``, ``"shuffle"``, ``"reduce"``,
+        and ``"scheduling"``: starting tasks, and workers that wait), ``seconds``, ``share`` (of all), and for lines of
+        the user's own functions ``file``, ``line``, ``function`` and ``text``. Each second is in one row.
+        Phases are measured; what was done in them is estimated from looks at the workers every few milliseconds.
+
+        Examples
+        --------
+        >>> import mrkernel as mr
+        >>> job = mr.Job(lambda n: (n % 10, n), sum)
+        >>> profile = mr.run(job, range(100), executor="inline", profile=True).report.profile
+        >>> "user code" in profile["part"].to_pylist()
+        True
+        """
+        return Profile(self.costs).table()
+
     def plot(self) -> RunPlot:
         """Draw the run: what each worker did when, how even tasks, partitions and keys were, how fast input was read.
 
@@ -100,10 +123,12 @@ class Report:
                         heavy=[(heavy.key, heavy.share) for heavy in self.skew.keys])  # fmt: skip
 
     def __repr__(self) -> str:
-        return progress_text(self.progress)
+        text = progress_text(self.progress)
+        return f"{text}\n{Profile(self.costs)!r}" if self.costs is not None else text
 
     def _repr_html_(self) -> str:
-        return progress_html(self.progress)
+        html = progress_html(self.progress)
+        return html + Profile(self.costs)._repr_html_() if self.costs is not None else html
 
 
 def _table(kind: Any, rows: Sequence[Any]) -> pa.Table:

@@ -240,7 +240,11 @@ class JobHandle:
             seconds = end.seconds + time.perf_counter() - began
             self.emit(replace(end, at=time.time(), state=state, seconds=seconds, error=error))
         result.report = replace(
-            result.report, progress=self.progress(), history=self._tracker.history, part_rows=result.part_rows
+            result.report,
+            progress=self.progress(),
+            history=self._tracker.history,
+            part_rows=result.part_rows,
+            costs=self._tracker.costs(self.plan.n_workers),
         )
         return result
 

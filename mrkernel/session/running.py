@@ -75,6 +75,7 @@ def submit(
         A target to write the result to, as ``Result.write`` does, checked before the job runs.
     settings
         Any setting by its name: ``chunk_size="16 MiB"``, ``reducers=4``, ``workers=2``, ``combine=False``, …
+        ``profile=True`` finds out what the workers' time goes to, for ``result.report.profile``.
 
     Raises
     ------

@@ -63,10 +63,11 @@ def mrkernel(folder):
 
 
 @pytest.mark.cluster
-def test_run_draws_the_result_into_a_file(mrkernel, folder):
+def test_run_draws_the_result_into_a_file_and_says_what_its_time_went_to(mrkernel, folder):
     job = ("--mapper", "jobs.py:words", "--reducer", "sum", "words.txt")
-    done = mrkernel("run", *job, "--plot", "words.svg", "--plot-kind", "hist")
+    done = mrkernel("run", *job, "--plot", "words.svg", "--plot-kind", "hist", "--profile")
     assert (done.returncode, done.stderr.splitlines()[-1]) == (0, "plot of rows by value, drawn into words.svg")
+    assert re.search(r"^time of all workers +seconds  share$(.*\n)+in all +\d+\.\d\d +100%$", done.stderr, re.MULTILINE)
     assert (folder / "words.svg").read_text().startswith("<svg")
 
 

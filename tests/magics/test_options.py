@@ -66,6 +66,11 @@ ACCEPTED = {
             dict(shell.user_ns["out"]) == {"a b": 2} and "1 of 3 records was set aside: out.errors" in said
         ),
     ),
+    "--profile": (
+        "--profile",
+        "import time\n" + WORDS.replace("yield", "time.sleep(0.02)\n        yield"),
+        lambda shell, said: "time of all workers" in said and re.search(r"Cell In\[\d*\]:5 in mapper", said),
+    ),
     "--limit": ("--limit 1", WORDS, lambda shell, said: "1 of 3 rows" in said),
     "--plot": ("--plot hist", WORDS, lambda shell, said: "plot of rows by value" in said),
     "--no-plot": ("--no-plot", WORDS, lambda shell, said: "plot" not in said),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
@@ -13,8 +14,9 @@ import pyarrow as pa
 from mrkernel.engine.phases import PhaseClock, use_clock
 from mrkernel.engine.shuffle import Fetch, LostRunError, Run, SmallRuns
 from mrkernel.engine.tasks.failures import describe_failure, full_traceback
+from mrkernel.engine.tasks.sampling import Sampler
 from mrkernel.engine.tasks.setting_aside import ErrorLimitReached, ErrorPolicy, SettingAside
-from mrkernel.events import BadRecords, Counters, Failure, KeyShares, Phase
+from mrkernel.events import BadRecords, Counters, Failure, KeyShares, Phase, Samples
 from mrkernel.io import Source, Split
 from mrkernel.job import Job
 from mrkernel.taskcontext import TaskContext, use_context
@@ -52,6 +54,8 @@ class Call:
         Where this task may write.
     errors
         What a bad record does.
+    is_profiled
+        Whether to find out what its time goes to.
     """
 
     job_id: str
@@ -62,6 +66,7 @@ class Call:
     step: int
     folder: str
     errors: ErrorPolicy = field(default_factory=ErrorPolicy)
+    is_profiled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +122,7 @@ class TaskReport:
         When it began, by the monotonic clock of its host.
     started_at
         The same by the driver's clock, in seconds since the epoch; filled in where the report arrives.
-    phases, phase_seconds, spills
+    phases, phase_seconds, spills, samples
         As in :class:`mrkernel.events.TaskFinished`.
     bad
         What it has set aside.
@@ -146,6 +151,7 @@ class TaskReport:
     phases: tuple[Phase, ...] = ()
     phase_seconds: dict[str, float] = field(default_factory=dict)
     spills: int = 0
+    samples: Samples | None = None
     bad: BadRecords | None = None
     keys: KeyShares | None = None
     is_over_limit: bool = False
@@ -245,9 +251,12 @@ def run_attempt(call: Call, runtime: Runtime) -> TaskReport:
     outcome: dict[str, Any] = {}
     clock = PhaseClock(kind)
     aside = SettingAside(call.errors, call.stage, call.task, at) if call.errors.is_tolerant else None
-    with use_context(task), use_clock(clock):
+    sampler = Sampler(clock) if call.is_profiled else None
+    with use_context(task), use_clock(clock), sampler or nullcontext():
         try:
             step = load_job(call.job).steps[call.step]
+            if sampler is not None:
+                sampler.know(step)
             if isinstance(call, MapCall):
                 outcome = run_map(call, step, runtime, task, at, aside)
             elif isinstance(call, MergeCall):
@@ -273,6 +282,7 @@ def run_attempt(call: Call, runtime: Runtime) -> TaskReport:
         began=clock.began,
         phases=phases,
         phase_seconds=clock.totals,
+        samples=sampler.samples() if sampler is not None else None,
         counters=task.counters,
         bad=aside.report() if aside is not None else None,
         **outcome,
