@@ -20,7 +20,7 @@ __all__ = ["main"]
 
 ROOT = Path(__file__).parents[2]
 ENGINES = tuple(dict.fromkeys(name for workload in WORKLOADS.values() for name in workload.contenders))
-SINGLE = ("ten-lines", "splits", "import", "memory")
+SINGLE = ("ten-lines", "splits", "import", "cold", "memory")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -68,6 +68,11 @@ def _single(options: argparse.Namespace) -> list[Verdict]:
     if "import" in options.single:
         value = measure.import_seconds(repeat=5, say=_say)
         found.append(_verdict("import mrkernel", "under 0.5 s", f"{value:.2f} s", is_kept=value < 0.5))
+    if "cold" in options.single:
+        first_s, later_s = measure.cold_start(repeat=options.repeat, cores=options.cores, say=_say)
+        text = "%load_ext and a first cell of ten lines, cold"
+        found.append(_verdict(text, "at most 1.5 s", f"{first_s:.2f} s", is_kept=first_s <= 1.5))
+        found.append(_verdict("a later cluster starts", "at most 0.2 s", f"{later_s:.2f} s", is_kept=later_s <= 0.2))
     if "memory" in options.single:
         resident, private, wall_s = measure.memory(size_bytes=options.big_size, cores=options.cores, say=_say)
         measured = f"{resident / 1e6:.0f} MB ({private / 1e6:.0f} MB of its own), {wall_s:.0f} s"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ from tests.benchmarks.workloads import WORKLOADS
 __all__ = [
     "Measured",
     "WrongAnswerError",
+    "cold_start",
     "import_seconds",
     "in_turns",
     "memory",
@@ -33,6 +35,27 @@ Say = Callable[[str], None]
 _SETTLE_S = 1.0
 TEN_LINES = ["the wheels on the bus go round and round", "round and round", "round and round",
              "the wheels on the bus go round and round", "all through the town"] * 2  # fmt: skip
+
+
+# A notebook's first cell, in an interpreter that has done nothing yet; then a cluster after the first one was closed.
+_COLD = f"""
+import json, sys, time
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+shell.user_ns["lines"] = {TEN_LINES!r}
+body = "def mapper(line):\\n    for word in line.split():\\n        yield word, 1\\n\\nreducer = sum"
+began = time.perf_counter()
+shell.run_line_magic("load_ext", "mrkernel")
+shell.run_cell_magic("mapreduce", "-i lines -o counts --workers " + sys.argv[1], body)
+first = time.perf_counter() - began
+import mrkernel as mr
+workers = int(sys.argv[1])
+mr.cluster(workers=workers).close()
+began = time.perf_counter()
+later = mr.cluster(workers=workers)
+print(json.dumps([first, time.perf_counter() - began, sum(count for _, count in shell.user_ns["counts"])]))
+later.close()
+"""
 
 
 class WrongAnswerError(AssertionError):
@@ -165,6 +188,23 @@ def import_seconds(*, repeat: int, say: Say) -> float:
     command: Sequence[str] = [sys.executable, "-c", code]
     runs = [subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True) for _ in range(repeat + 1)]
     return median(float(run.stdout) for run in runs[1:])
+
+
+def cold_start(*, repeat: int, cores: int, say: Say, unread: int = 1) -> tuple[float, float]:
+    """Median seconds from ``%load_ext`` to the first cell's result in a new interpreter, and of a later cluster.
+
+    The first ``unread`` runs, for which files may have to be read from the disk, do not count.
+    """
+    say("the first cell, cold, and a later cluster")
+    runs = []
+    for _ in range(unread + repeat):
+        done = subprocess.run([sys.executable, "-c", _COLD, str(cores)], cwd=ROOT, capture_output=True, text=True,
+                              check=True)  # fmt: skip
+        first_s, later_s, total = json.loads(done.stdout.splitlines()[-1])
+        if total != sum(len(line.split()) for line in TEN_LINES):
+            raise WrongAnswerError(f"mrkernel counted {total} words in ten lines")
+        runs.append((first_s, later_s))
+    return median(run[0] for run in runs[unread:]), median(run[1] for run in runs[unread:])
 
 
 def memory(*, size_bytes: int, cores: int, say: Say) -> tuple[float, float, float]:

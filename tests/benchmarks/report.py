@@ -91,7 +91,8 @@ class Report:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "benchmarks.json").write_text(json.dumps(self._plain(), indent=2) + "\n", "utf-8")
         bars = [(one.about.title, series.title, ratio, one.about.contenders[series.name].is_ours)
-                for one in self.found for series in one.series if (ratio := one.ratio(series)) is not None]  # fmt: skip
+                for one in self.found if len(one.series) > 1
+                for series in one.series if (ratio := one.ratio(series)) is not None]  # fmt: skip
         picture = ""
         if bars:
             draw(bars, folder / "benchmarks.svg")

@@ -164,7 +164,7 @@ def test_command_measures_and_writes_a_report(tmp_path: Path, capsys: pytest.Cap
     names = ["words", "loop", "counter", "ten-lines", "splits", "import", "memory"]
     assert command.main([*arguments, "--only", *names, "--no-judge", "--no-install", "--out", str(tmp_path)]) == 0
     found = json.loads((tmp_path / "benchmarks.json").read_text("utf-8"))
-    assert len(found["promises"]) == 6
+    assert len(found["promises"]) == 5
     assert [series["name"] for series in found["workloads"]["words"]["series"]] in [
         ["counter", "loop"],
         ["loop", "counter"],
@@ -182,10 +182,17 @@ def test_report_draws_the_ratios(tmp_path: Path) -> None:
     assert all(f"<!-- {text} -->" in picture for text in ("word count", "pool", " 1.50 "))
 
 
+@pytest.mark.cluster
+def test_first_cell_and_a_later_cluster_are_timed() -> None:
+    first_s, later_s = measure.cold_start(repeat=1, cores=1, say=_silent, unread=0)
+    assert first_s > 0
+    assert later_s > 0
+
+
 @pytest.mark.parametrize(
     ("only", "workloads", "single"),
     [
-        ([], [name for name in WORKLOADS if name != "words-1gb"], ["ten-lines", "splits", "import"]),
+        ([], [name for name in WORKLOADS if name != "words-1gb"], ["ten-lines", "splits", "import", "cold"]),
         (["sums"], ["sums"], []),
         (["sums", "duckdb"], ["sums"], []),
         (["duckdb"], [name for name in WORKLOADS if name != "words-1gb"], []),
