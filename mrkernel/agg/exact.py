@@ -21,6 +21,9 @@ from mrkernel.errors import ValueTypeError
 __all__ = ["SCALE_BITS", "Total", "limb_sums", "merge_limbs", "totals"]
 
 _WIDTH = 30
+_BLOCK = 1 << 15
+_MOST_ADDED = 1 << 22
+_FACTOR_BITS = 900
 # Below the smallest subnormal, 2**-1074, and a multiple of the limb width.
 SCALE_BITS = 1080
 _SCALE = 1 << SCALE_BITS
@@ -32,6 +35,18 @@ _DECIMALS = decimal.Context(
 
 def limb_sums(values: np.ndarray, codes: np.ndarray, n_groups: int, prefix: str) -> State:
     """Exact sums by group as int64 columns ``prefix + power``, and ``prefix + "x"`` for inf and NaN where present."""
+    # Blocks that stay in the cache take a quarter of the time; with fewer rows than groups, adding them up would show.
+    size = max(_BLOCK, n_groups)
+    state: dict[str, np.ndarray] = {}
+    for start in range(0, max(1, len(values)), size):
+        found = _limbs(values[start : start + size], codes[start : start + size], n_groups)
+        for name, sums in found.items():
+            with np.errstate(invalid="ignore"):
+                state[name] = state[name] + sums if name in state else sums
+    return _as_columns(_carried(state), prefix)
+
+
+def _limbs(values: np.ndarray, codes: np.ndarray, n_groups: int) -> dict[str, np.ndarray]:
     finite = np.isfinite(values)
     state: dict[str, np.ndarray] = {}
     rest = values
@@ -42,14 +57,26 @@ def limb_sums(values: np.ndarray, codes: np.ndarray, n_groups: int, prefix: str)
     largest = float(np.abs(rest).max(initial=0.0))
     power = math.frexp(largest)[1] // _WIDTH if largest else 0
     while power > -SCALE_BITS // _WIDTH - 1:
-        whole = np.trunc(np.ldexp(rest, -_WIDTH * power))
-        state[str(power)] = scatter_sum(whole.astype(np.int64), codes, n_groups)
+        whole = np.trunc(_scaled(rest, -_WIDTH * power))
+        state[str(power)] = _whole_sums(whole, codes, n_groups)
         # Taken off at its own scale: a value far below this power would lose bits if it were scaled down to it.
-        rest = rest - np.ldexp(whole, _WIDTH * power)
+        rest = rest - _scaled(whole, _WIDTH * power)
         if not rest.any():
             break
         power -= 1
-    return _as_columns(_carried(state), prefix)
+    return state
+
+
+def _scaled(values: np.ndarray, power: int) -> np.ndarray:
+    """Values times 2**power; a factor that is a float itself is several times quicker."""
+    return values * 2.0**power if abs(power) < _FACTOR_BITS else np.ldexp(values, power)
+
+
+def _whole_sums(whole: np.ndarray, codes: np.ndarray, n_groups: int) -> np.ndarray:
+    """Sums by group of whole numbers below 2**30 as int64; bincount adds floats, exactly below 2**53."""
+    if len(whole) < _MOST_ADDED:
+        return np.bincount(codes, weights=whole, minlength=n_groups).astype(np.int64)
+    return scatter_sum(whole.astype(np.int64), codes, n_groups)
 
 
 def merge_limbs(state: State, codes: np.ndarray, n_groups: int, prefix: str) -> State:
