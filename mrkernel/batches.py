@@ -36,6 +36,7 @@ __all__ = [
     "kind_of",
     "make_table",
     "object_column",
+    "plain_type",
     "python_rows",
     "struct_child",
     "value_columns",
@@ -133,6 +134,22 @@ def encode_plain(values: list[Any], kind: type, name: str = "") -> Column:
         return _plain_array(values, kind), _field(name, _PLAIN[kind])
     except _MISFITS:
         return object_column(values, name)
+
+
+def plain_type(kind: pa.DataType) -> pa.DataType | None:
+    """The type in which a column's values would come back as after a round trip through Python; None if not plain.
+
+    >>> plain_type(pa.int8()), plain_type(pa.date32())
+    (DataType(int64), None)
+    """
+    for test, item in (
+        (pa.types.is_boolean, bool), (pa.types.is_signed_integer, int), (pa.types.is_floating, float),
+        (pa.types.is_string, str), (pa.types.is_large_string, str),
+        (pa.types.is_binary, bytes), (pa.types.is_large_binary, bytes),
+    ):  # fmt: skip
+        if test(kind):
+            return _PLAIN[item]
+    return None
 
 
 def _plain_array(values: list[Any], kind: type) -> pa.Array:

@@ -59,6 +59,13 @@ class Aggregate(ABC):
         """What a state column holds where a task did not need it; None if it cannot be left out."""
         return None
 
+    def gather(self, values: Column, starts: np.ndarray) -> Column | None:
+        """The results of groups whose values follow each other and begin at ``starts``, which ends with their number.
+
+        Only asked where map tasks cannot combine. None means that each group's values go through :meth:`reduce`.
+        """
+        return None
+
     def keep(self, values: Column, codes: np.ndarray, n_groups: int) -> np.ndarray | None:
         """Row numbers that still matter for the result, ascending; None if all do."""
         return None

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from mrkernel.agg.base import Aggregate
-from mrkernel.batches import Column, kind_of
+from mrkernel.batches import Column, as_arrow, kind_of, plain_type
 from mrkernel.errors import OptionError, ValueTypeError
 from mrkernel.grouping import canonical_key, group, sort_token
 
@@ -42,6 +42,14 @@ class Collect(Aggregate):
 
     def reduce(self, values: Iterable[Any]) -> Any:
         return self.result(list(values))
+
+    def gather(self, values: Column, starts: np.ndarray) -> Column | None:
+        array, field = values
+        item = None if kind_of(field) or array.null_count or type(self) is not Collect else plain_type(array.type)
+        if item is None:
+            return None
+        lists = pa.LargeListArray.from_arrays(as_arrow(starts), array.cast(item))
+        return lists, pa.field("", lists.type)
 
 
 @dataclass(frozen=True)

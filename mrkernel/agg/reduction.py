@@ -17,6 +17,7 @@ import pyarrow as pa
 from mrkernel.agg.base import Aggregate, State
 from mrkernel.batches import (
     Column,
+    as_arrow,
     concat_columns,
     decode_column,
     encode_column,
@@ -291,9 +292,14 @@ class Reduction:
     def _reduced(self, tables: Sequence[pa.Table]) -> pa.Table:
         key, value = _joined(tables, 0), _joined(tables, 1)
         groups = group(key)
-        values = decode_column(value[0].take(pa.array(groups.order())), value[1])
+        starts = groups.starts()
+        ordered = (value[0].take(as_arrow(groups.order())), value[1])
+        gathered = None if self.is_named else self.aggregates[0][1].gather(ordered, starts)
+        if gathered is not None:
+            return _with_values(groups.keys, (gathered[0], gathered[1].with_name(_VALUE)))
+        values = decode_column(*ordered)
         results: list[Any] = []
-        for start, stop in pairwise(groups.starts().tolist()):
+        for start, stop in pairwise(starts.tolist()):
             try:
                 results.append(self._reduce(values[start:stop]))
             except ValueTypeError as error:

@@ -9,6 +9,8 @@ from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -203,3 +205,34 @@ def test_functions_are_no_aggregates():
 def test_quantile_and_top_have_defaults():
     assert as_reduction(agg.quantile) == as_reduction(agg.quantile(0.5))
     assert as_reduction(agg.top) == as_reduction(agg.top(10))
+
+
+NARROW = [pa.int8(), pa.int64(), pa.uint64(), pa.float32(), pa.string(), pa.large_string(), pa.binary(), pa.bool_(),
+          pa.date32()]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", NARROW, ids=str)
+@pytest.mark.parametrize("has_missing", [False, True])
+def test_collected_columns_hold_what_collected_values_do(kind, has_missing):
+    numbers = [n % 7 for n in range(50)]
+    is_text = pa.types.is_large_string(kind) or pa.types.is_string(kind) or pa.types.is_binary(kind)
+    values = pa.array(numbers, pa.int32()).cast(pa.string() if is_text else kind).cast(kind)
+    if has_missing:
+        values = pc.if_else(pa.array([n % 9 > 0 for n in range(50)]), values, None)
+    pairs = pa.table({"key": [n % 3 for n in range(50)], "value": values})
+    expected = [(key, values.to_pylist()[key::3]) for key in range(3)]
+    assert told(python_rows(as_reduction(list).finish([pairs]))) == told(expected)
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.int64, np.uint64, np.float32, np.float64])
+@pytest.mark.parametrize("aggregate", [agg.min, agg.max], ids=lambda one: one.label)
+def test_extremes_of_columns_are_the_first_of_equal_values(kind, aggregate):
+    drawn = np.random.default_rng(4).integers(0, 9, 300).astype(kind)
+    if np.issubdtype(kind, np.floating):
+        drawn[::5], drawn[1::5], drawn[2::5] = NAN, 0.0, -0.0
+        drawn[::3] = NAN
+    for codes in (np.arange(300) % 7, np.arange(300) % 3):
+        groups = codes.max() + 1
+        (found,) = aggregate.from_values((pa.array(drawn), pa.field("", pa.array(drawn).type)), codes, groups).values()
+        expected = [aggregate.reduce(drawn[codes == group].tolist()) for group in range(groups)]
+        assert told(found.to_pylist()) == told(expected)
