@@ -9,12 +9,17 @@ from typing import Any
 from mrkernel.engine.executor import TaskCall
 from mrkernel.engine.ranges import key_ranges
 from mrkernel.engine.shuffle import Run
-from mrkernel.engine.stages import partition_rows, stage_name
+from mrkernel.engine.stages import Calls, Stage, stage_name
 from mrkernel.engine.tasks import ErrorPolicy, MapCall, MergeCall, ReduceCall
 from mrkernel.job import Job
 from mrkernel.planner import Plan, StepPlan, reduce_tasks
 
-__all__ = ["CallMaker"]
+__all__ = ["CallMaker", "readable"]
+
+
+def readable(stage: Stage) -> tuple[Run, ...]:
+    """What a stage has written, as the tasks need it that read it."""
+    return tuple(run.bare() for run in stage.runs())
 
 
 class CallMaker:
@@ -23,12 +28,12 @@ class CallMaker:
     Parameters
     ----------
     job
-        The pickled job, or the path of a file with it.
+        The pickled job.
     scratch
         Folder for shuffle files.
     """
 
-    def __init__(self, plan: Plan, *, job: bytes | str, job_id: str, scratch: str) -> None:
+    def __init__(self, plan: Plan, *, job: bytes, job_id: str, scratch: str) -> None:
         self._settings = plan.settings
         self._job, self._job_id, self._scratch = job, job_id, scratch
         self._errors = ErrorPolicy(mode=plan.settings.on_error, limit=plan.settings.error_limit)
@@ -37,15 +42,17 @@ class CallMaker:
         return {"job_id": self._job_id, "stage": stage, "attempt": 1, "job": self._job, "step": plan.step,
                 "folder": folder, "errors": self._errors, "is_profiled": self._settings.profile}  # fmt: skip
 
-    def maps(self, plan: StepPlan, folder: str) -> list[TaskCall]:
+    def maps(self, plan: StepPlan, folder: str) -> Calls:
         """One call for each split; without a shuffle they write the step's result to ``folder``."""
         has_shuffle = plan.n_partitions > 0
         common = self._common(plan, stage_name("map", plan.step), self._scratch if has_shuffle else folder)
-        return [
-            MapCall(**common, task=number, source=plan.source, split=split, n_partitions=plan.n_partitions,
-                    has_shuffle=has_shuffle, combine=self._settings.combine)
-            for number, split in enumerate(plan.splits)
-        ]  # fmt: skip
+
+        def make(task: int) -> MapCall:
+            return MapCall(**common, task=task, source=plan.source, split=plan.splits[task],
+                           n_partitions=plan.n_partitions, has_shuffle=has_shuffle,
+                           combine=self._settings.combine)  # fmt: skip
+
+        return Calls(len(plan.splits), make)
 
     def merges(self, plan: StepPlan, stage: str, groups: Sequence[tuple[Run, ...]]) -> list[TaskCall]:
         """One call for each group of runs."""
@@ -55,15 +62,18 @@ class CallMaker:
             for number, group in enumerate(groups)
         ]
 
-    def reduces(self, step: Job, plan: StepPlan, runs: Sequence[Run], folder: str, n_workers: int) -> list[TaskCall]:
-        """One call for each range of keys, or for each group of partitions."""
-        common = {**self._common(plan, stage_name("reduce", plan.step), folder), "runs": tuple(runs)}
+    def reduces(self, step: Job, plan: StepPlan, source: Stage, folder: str, n_workers: int) -> list[TaskCall]:
+        """One call for each range of keys, or for each group of partitions, of what a stage has written."""
+        common = {**self._common(plan, stage_name("reduce", plan.step), folder), "runs": readable(source)}
         if step.sort == "key":
-            ranges = enumerate(self._ranges(step, plan, runs, n_workers))
+            ranges = enumerate(self._ranges(step, plan, source.runs(), n_workers))
             return [ReduceCall(**common, task=n, partitions=(), lower=low, upper=up) for n, (low, up) in ranges]
-        n_bytes = sum(run.n_bytes for run in runs)
-        groups = reduce_tasks(step, plan, partition_rows(runs, plan.n_partitions), n_workers, n_bytes=n_bytes)
-        return [ReduceCall(**common, task=number, partitions=group) for number, group in enumerate(groups)]
+        n_bytes = sum(run.n_bytes for run in common["runs"])
+        groups = reduce_tasks(step, plan, source.rows.tolist(), n_workers, n_bytes=n_bytes)
+        return [
+            ReduceCall(**common, task=number, partitions=group, keeps_apart=plan.has_fixed_partitions)
+            for number, group in enumerate(groups)
+        ]
 
     def _ranges(self, step: Job, plan: StepPlan, runs: Sequence[Run], n_workers: int) -> Iterator[tuple[Any, Any]]:
         total = sum(run.n_rows for run in runs)

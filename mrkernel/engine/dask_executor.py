@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import os
 import pickle
@@ -10,28 +9,27 @@ import queue
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from mrkernel.engine.dask_worker import execute, read_piece, remove_folder, write_piece
 from mrkernel.engine.executor import AttemptLost, AttemptProgressed, AttemptStarted, Message, TaskCall, WorkersSeen
-from mrkernel.engine.shuffle import Fetch, Run, SmallRuns
-from mrkernel.engine.tasks import TaskReport, run_attempt
-from mrkernel.engine.tasks.attempt import Runtime
-from mrkernel.engine.telemetry import HostClocks, WorkerWatch, named, resident_bytes
+from mrkernel.engine.sharing import Sharing, unpacked
+from mrkernel.engine.shuffle import Run
+from mrkernel.engine.tasks import TaskReport
+from mrkernel.engine.telemetry import HostClocks, WorkerWatch, named
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
 __all__ = ["DaskExecutor", "Workers", "send_file"]
 
-_FETCH_S = 60.0
 _REMOVE_S = 1.0
 _AHEAD = 8
 _BUNDLE_S = 0.1
 _MOST_BUNDLED = 64
-_NEWS_S = 0.02
 _PIECE = 8 << 20
 
 
@@ -82,12 +80,15 @@ class DaskExecutor:
         workers: Sequence[str] | None = None,
         width: int = 1,
     ) -> None:
+        from distributed.protocol.pickle import dumps
+
         self._client = client
         self._cluster = cluster
         self._home = home
         self._topic = f"mrkernel-{job_id}"
         self._calls: dict[str, TaskCall] = {}
         self._bundles: dict[str, tuple[Future[Any], list[str]]] = {}
+        self._sharing = Sharing(self._hold, dumps, f"{self._topic}-shared")
         self._is_forced = threading.Event()
         self._removed: list[str] = []
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -116,16 +117,23 @@ class DaskExecutor:
         keys = [f"{self._topic}-{call.stage.replace(' ', '-')}-{call.task}-{call.attempt}" for call in calls]
         self._calls.update(zip(keys, calls, strict=True))
         cuts = range(0, len(calls), size)
-        bundles = [(list(calls[cut : cut + size]), keys[cut : cut + size]) for cut in cuts]
+        light, shared = self._sharing.lightened(calls)
+        bundles = [(light[cut : cut + size], keys[cut : cut + size]) for cut in cuts]
         # dask's own retries would hide attempts from the driver.
         futures = self._client.map(
-            _execute, [one for one, _ in bundles], [own for _, own in bundles], topic=self._topic,
+            execute, [one for one, _ in bundles], [own for _, own in bundles], topic=self._topic, shared=shared,
             is_local=self._home is None, key=[own[0] for _, own in bundles], pure=False, retries=0,
-            workers=list(self._watch.only) if self._watch.only else None,
+            workers=self._only(),
         )  # fmt: skip
         for future, (_, own) in zip(futures, bundles, strict=True):
             self._bundles[own[0]] = (future, own)
             future.add_done_callback(self._on_done)
+
+    def _only(self) -> list[str] | None:
+        return list(self._watch.only) if self._watch.only else None
+
+    def _hold(self, key: str, content: bytes) -> Future[Any]:
+        return self._client.submit(unpacked, content, key=key, workers=self._only())
 
     def _on_done(self, future: Future[Any]) -> None:
         self._inbox.put(future.key)
@@ -207,7 +215,7 @@ class DaskExecutor:
         self._is_stopped = True
         with suppress(Exception):
             self._client.unsubscribe_topic(self._topic)
-        futures = [future for future, _ in self._bundles.values()]
+        futures = [*(future for future, _ in self._bundles.values()), *self._sharing.held.values()]
         if not futures:
             return
         with suppress(Exception):
@@ -240,7 +248,7 @@ class DaskExecutor:
 
         def remove() -> None:
             with suppress(Exception):
-                self._client.run(_remove, folder)
+                self._client.run(remove_folder, folder)
 
         # A worker that holds its interpreter lock does not answer; the job must not wait for that.
         removing = threading.Thread(target=remove, name="mrkernel remove", daemon=True)
@@ -255,7 +263,7 @@ class DaskExecutor:
             path = os.path.join(self._home, os.path.basename(run.path))
             with open(path, "wb") as file:
                 for start in range(0, run.n_bytes, _PIECE):
-                    found = self._client.run(_read, run.path, start, _PIECE, workers=[run.worker])
+                    found = self._client.run(read_piece, run.path, start, _PIECE, workers=[run.worker])
                     file.write(found[run.worker])
             brought.append(dataclasses.replace(run, path=path))
         return brought
@@ -269,128 +277,5 @@ def send_file(client: Client, path: str) -> None:
     with open(path, "rb") as file:
         start = 0
         while piece := file.read(_PIECE):
-            client.run(_write, path, start, piece, workers=list(hosts.values()))
+            client.run(write_piece, path, start, piece, workers=list(hosts.values()))
             start += len(piece)
-
-
-def _write(path: str, start: int, piece: bytes) -> None:
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-    with open(path, "r+b" if start else "wb") as file:
-        file.seek(start)
-        file.write(piece)
-
-
-def _read(path: str, start: int, length: int) -> bytes:
-    with open(path, "rb") as file:
-        file.seek(start)
-        return file.read(length)
-
-
-def _remove(folder: str, dask_worker: Any) -> None:
-    shutil.rmtree(os.path.join(dask_worker.local_directory, folder), ignore_errors=True)
-
-
-async def _serve_range(path: str, start: int, length: int) -> Any:
-    """Handler of every worker that has run a task: a range of a file, or the error's text."""
-    from distributed.protocol.serialize import to_serialize
-
-    try:
-        return to_serialize(await asyncio.to_thread(_read, path, start, length))
-    except OSError as error:
-        return str(error)
-
-
-def _fetcher(worker: Any) -> Fetch:
-    async def ask(address: str, path: str, start: int, length: int) -> Any:
-        return await worker.rpc(address).mrkernel_range(path=path, start=start, length=length)
-
-    def fetch(address: str, path: str, start: int, length: int) -> bytes:
-        found = worker.loop.asyncio_loop
-        answer = asyncio.run_coroutine_threadsafe(ask(address, path, start, length), found).result(_FETCH_S)
-        if isinstance(answer, str):
-            raise OSError(answer)
-        return bytes(answer)
-
-    return fetch
-
-
-def _execute(calls: list[TaskCall], keys: list[str], topic: str, *, is_local: bool) -> list[bytes]:
-    """The body of every dask task: some attempts, one after the other."""
-    from distributed import get_worker
-
-    worker = get_worker()
-    fetch = None
-    if not is_local:
-        worker.handlers.setdefault("mrkernel_range", _serve_range)
-        calls = [dataclasses.replace(call, folder=os.path.join(worker.local_directory, call.folder)) for call in calls]
-        fetch = _fetcher(worker)
-    news = _News(worker, topic)
-
-    def is_cancelled() -> bool:
-        task = worker.state.tasks.get(keys[0])
-        return task is None or task.state == "cancelled"
-
-    reports = []
-    with _marked(worker.local_directory, keys[0]), closing(SmallRuns()) as small:
-        for call, key in zip(calls, keys, strict=True):
-            if is_cancelled():
-                break
-            if not is_local:
-                os.makedirs(call.folder, mode=0o700, exist_ok=True)
-            news.say({"key": key, "worker": worker.address})
-
-            def report_progress(records: int, n_bytes: int, key: str = key) -> None:
-                news.say({"key": key, "records": records, "bytes": n_bytes})
-
-            runtime = Runtime(
-                worker=worker.address, report_progress=report_progress, is_cancelled=is_cancelled, fetch=fetch,
-                small=small, memory_bytes=worker.memory_manager.memory_limit, resident_bytes=resident_bytes,
-            )  # fmt: skip
-            reports.append(pickle.dumps(run_attempt(call, runtime), protocol=5))
-            news.say({"key": key, "report": reports[-1]}, is_last=key == keys[-1])
-    return reports
-
-
-@contextmanager
-def _marked(folder: str, key: str) -> Iterator[None]:
-    """Leave a mark in the worker's folder while a task runs: one that holds the interpreter lock can be seen by it."""
-    mark = os.path.join(folder, key)
-    with suppress(OSError), open(mark, "wb"):
-        pass
-    try:
-        yield
-    finally:
-        with suppress(OSError):
-            os.unlink(mark)
-
-
-class _News:
-    """Messages to the driver, sent at once unless some were sent a moment ago; then a moment later."""
-
-    def __init__(self, worker: Any, topic: str) -> None:
-        self._worker, self._topic = worker, topic
-        self._lock = threading.Lock()
-        self._held: list[dict[str, Any]] = []
-        self._sent = 0.0
-        self._is_due = False
-
-    def say(self, item: dict[str, Any], *, is_last: bool = False) -> None:
-        with self._lock:
-            self._held.append(item)
-            if is_last or time.monotonic() - self._sent > _NEWS_S:
-                self._send()
-            elif not self._is_due:
-                # The next attempt may be a long one, or the death of this process.
-                self._is_due = True
-                self._worker.loop.add_callback(self._worker.loop.call_later, _NEWS_S, self._flush)
-
-    def _flush(self) -> None:
-        with self._lock:
-            self._is_due = False
-            self._send()
-
-    def _send(self) -> None:
-        if self._held:
-            told = {"worker": self._worker.address, "clock": time.monotonic(), "news": self._held}
-            self._worker.log_event(self._topic, told)
-            self._held, self._sent = [], time.monotonic()

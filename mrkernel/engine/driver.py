@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from mrkernel.config import counted
-from mrkernel.engine.calls import CallMaker
+from mrkernel.engine.calls import CallMaker, readable
 from mrkernel.engine.executor import AttemptLost, AttemptStarted, Executor, Message, News, TaskCall
 from mrkernel.engine.joining import joined_in_key_order
 from mrkernel.engine.ledger import Ledger
@@ -18,9 +18,7 @@ from mrkernel.engine.shuffle import LostRunError, Run
 from mrkernel.engine.stages import (
     Stage,
     failing_too,
-    in_order,
     news_event,
-    partition_rows,
     stage_finished,
     stage_name,
     task_finished,
@@ -75,7 +73,7 @@ class Driver:
     executor
         Where; the driver stops it at the end.
     job
-        The pickled job, or the path of a file with it.
+        The pickled job.
     job_id
         Its identity in events and file names.
     scratch
@@ -93,7 +91,7 @@ class Driver:
         plan: Plan,
         executor: Executor,
         *,
-        job: bytes | str,
+        job: bytes,
         job_id: str,
         scratch: str,
         results: str,
@@ -194,44 +192,40 @@ class Driver:
         maps = self._calls.maps(plan, folder)
         input_bytes = plan.source.size_bytes()
         stage = self._run_stage(stage_name("map", plan.step), maps, input_bytes=input_bytes)
-        for report in stage.reports.values():
-            self._say(*report.notes)
-        runs = in_order(stage)
+        self._say(*stage.notes)
         if not plan.n_partitions:
-            return runs
-        merged = self._merged(step, plan, runs)
+            return stage.runs()
+        merged = self._merged(step, plan, stage)
         reduces = self._calls.reduces(step, plan, merged, folder, self._executor.n_workers)
-        n_rows = sum(run.n_rows for run in merged)
+        n_rows = int(merged.rows.sum())
         is_one = [call.partitions for call in reduces if isinstance(call, ReduceCall)] == [()]
         # Of fewer nobody expects a shuffle.
         if plan.n_partitions > 1 and is_one and n_rows > SMALL_FUNCTION_ROWS:
             self._say(f"no shuffle: {n_rows:,} rows are left after the map stage, one task reduces them")
-        size = _size(merged)
+        size = _size(merged.runs())
         # Map tasks can run again one by one as long as the reduce tasks read their files and not merged ones.
-        maps_again = stage if merged is runs else None
-        return in_order(self._run_stage(stage_name("reduce", plan.step), reduces, input_bytes=size, maps=maps_again))
+        maps_again = stage if merged is stage else None
+        return self._run_stage(stage_name("reduce", plan.step), reduces, input_bytes=size, maps=maps_again).runs()
 
-    def _merged(self, step: Job, plan: StepPlan, runs: list[Run]) -> list[Run]:
+    def _merged(self, step: Job, plan: StepPlan, stage: Stage) -> Stage:
         """Merge small combined outputs in a tree, so that one reduce task does not open thousands of files."""
-        level = 0
+        level, runs = 0, stage.runs()
         while (
             step.reduction is not None
             and step.reduction.is_algebraic
             and step.sort is None
             and not plan.has_fixed_partitions
             and len(runs) > _MERGE_FAN_IN
-            and reduce_tasks(step, plan, partition_rows(runs, plan.n_partitions), 1, n_bytes=_size(runs)) == [()]
+            and reduce_tasks(step, plan, stage.rows.tolist(), 1, n_bytes=_size(runs)) == [()]
         ):
             groups = [tuple(runs[start : start + _MERGE_FAN_IN]) for start in range(0, len(runs), _MERGE_FAN_IN)]
             if level == 0:
-                self._say(
-                    f"merging {len(runs):,} small outputs in a tree: {sum(run.n_rows for run in runs):,} rows are left"
-                )
+                self._say(f"merging {len(runs):,} small outputs in a tree: {stage.rows.sum():,} rows are left")
             name = stage_name("merge", plan.step) + (f" level {level + 1}" if level else "")
             calls = self._calls.merges(plan, name, groups)
-            runs = in_order(self._run_stage(name, calls, input_bytes=_size(runs)))
-            level += 1
-        return runs
+            stage = self._run_stage(name, calls, input_bytes=_size(runs))
+            level, runs = level + 1, stage.runs()
+        return stage
 
     # -- stages ------------------------------------------------------------------------------------------------
 
@@ -239,17 +233,16 @@ class Driver:
         self, name: str, calls: Sequence[TaskCall], *, input_bytes: int | None = None, maps: Stage | None = None
     ) -> Stage:
         """Run the calls; ``maps`` is the stage whose tasks run again when their files are lost."""
-        stage = Stage(name, {call.task: call for call in calls}, waiting=[call.task for call in reversed(calls)])
+        stage = Stage(name, calls)
         self._emit(StageStarted(job_id=self._job_id, stage=name, n_tasks=len(calls), input_bytes=input_bytes))
-        while len(stage.reports) < len(calls):
+        while stage.n_done < len(calls):
             if self._stop.is_set():
                 raise JobCancelledError(
                     f"the job {self._plan.job.name} was {self._stopped_as} in its {name} stage "
-                    f"after {len(stage.reports):,} of {counted(len(calls), 'task')}"
+                    f"after {stage.n_done:,} of {counted(len(calls), 'task')}"
                 )
-            outstanding = len(calls) - len(stage.waiting) - len(stage.reports)
-            if stage.waiting and outstanding <= self._executor.ahead // 2:
-                self._feed(stage, self._executor.ahead - outstanding)
+            if stage.n_given < len(calls) and stage.n_running <= self._executor.ahead // 2:
+                self._executor.start(stage.give(self._executor.ahead - stage.n_running))
             self._messages.extend(self._executor.poll(_POLL_S))
             # What an attempt says that was told to stop is no failure.
             while self._messages and not self._stop.is_set():
@@ -257,11 +250,6 @@ class Driver:
         self._emit(stage_finished(self._job_id, stage))
         self._say(*filter(None, [self._ledger.close(name)]))
         return stage
-
-    def _feed(self, stage: Stage, count: int) -> None:
-        calls = [stage.calls[stage.waiting.pop()] for _ in range(min(count, len(stage.waiting)))]
-        if calls:
-            self._executor.start(calls)
 
     def _handle(self, message: Message, stage: Stage, maps: Stage | None) -> None:
         if isinstance(message, News):
@@ -287,8 +275,7 @@ class Driver:
     def _on_started(self, message: AttemptStarted, stage: Stage) -> None:
         if message.stage != stage.name:
             return
-        stage.starts[message.task] = attempt = stage.starts.get(message.task, 0) + 1
-        planned = stage.calls[message.task].attempt
+        attempt, planned = stage.start(message.task)
         if attempt > planned:
             self._emit(TaskRetried(job_id=self._job_id, stage=message.stage, task=message.task, attempt=attempt,
                                    reason="worker lost"))  # fmt: skip
@@ -296,10 +283,9 @@ class Driver:
                                worker=message.worker))  # fmt: skip
 
     def _on_finished(self, report: TaskReport, stage: Stage) -> None:
-        if report.task in stage.reports:
+        if stage.is_done(report.task):
             return
-        # The ledger keeps of what was set aside what is to be kept.
-        stage.reports[report.task] = dataclasses.replace(report, bad=None, keys=None)
+        stage.finish(report)
         self._ledger.add(report)
         for name, amount in report.counters.items():
             self._counters[name] = self._counters.get(name, 0) + amount
@@ -309,7 +295,7 @@ class Driver:
         if report.is_over_limit:
             self._ledger.add(report)
         failure = with_source_lines(failure)
-        call = stage.calls.get(report.task)
+        call = stage.call(report.task)
         if not failure.is_user_error and call is not None and report.attempt < self._plan.settings.attempts:
             self._again(call, stage, f"{failure.error_type}: {failure.error_text}", wait_s=_BACK_OFF_S * report.attempt)
             return
@@ -320,7 +306,7 @@ class Driver:
         raise failure_error(failure)
 
     def _on_lost(self, message: AttemptLost, stage: Stage) -> None:
-        call = stage.calls.get(message.task)
+        call = stage.call(message.task)
         if not message.is_fatal and call is not None and message.attempt < self._plan.settings.attempts:
             self._again(call, stage, message.reason, wait_s=_BACK_OFF_S)
             return
@@ -333,7 +319,7 @@ class Driver:
 
     def _again(self, call: TaskCall, stage: Stage, reason: str, *, wait_s: float = 0.0) -> None:
         again = dataclasses.replace(call, attempt=call.attempt + 1)
-        stage.calls[call.task] = again
+        stage.change(again)
         self._emit(
             TaskRetried(job_id=self._job_id, stage=call.stage, task=call.task, attempt=again.attempt, reason=reason)
         )
@@ -342,33 +328,35 @@ class Driver:
 
     def _on_lost_files(self, report: TaskReport, stage: Stage, maps: Stage) -> None:
         """Run exactly the map tasks again whose files are gone; the reduce task follows when they are back."""
-        call = stage.calls.get(report.task)
+        call = stage.call(report.task)
         if not isinstance(call, ReduceCall) or report.attempt < call.attempt:
             return
-        sought = {run.path for run in call.runs}
         for task in report.lost:
+            writer = maps.call(task)
             # Another reduce task may have said so before, and the new files may be there already.
-            if task in maps.reports and sought.issuperset(run.path for run in maps.reports[task].runs):
-                if maps.calls[task].attempt >= self._plan.settings.attempts:
+            if writer is not None and maps.is_done(task) and task not in maps.mended:
+                if writer.attempt >= self._plan.settings.attempts:
                     raise ClusterError(f"the job {self._plan.job.name} lost the shuffle file of its {maps.name} task "
-                                       f"{task} {maps.calls[task].attempt} times",
+                                       f"{task} {writer.attempt} times",
                                        hint="see whether something cleans the scratch folder")  # fmt: skip
-                del maps.reports[task]
-                self._again(maps.calls[task], maps, "shuffle file lost")
+                maps.lose(task)
+                self._again(writer, maps, "shuffle file lost")
 
     def _on_map_again(self, report: TaskReport, stage: Stage, maps: Stage) -> None:
-        if report.stage != maps.name or report.task in maps.reports:
+        if report.stage != maps.name or maps.is_done(report.task):
             return
-        maps.reports[report.task] = report
+        maps.finish_again(report)
         self._emit(task_finished(self._job_id, report, maps, scratch=self._scratch))
-        if len(maps.reports) < len(maps.calls):
+        if maps.n_done < maps.n_tasks:
             return
-        runs, waiting = tuple(in_order(maps)), set(stage.waiting)
-        for task, call in list(stage.calls.items()):
-            if task not in stage.reports and isinstance(call, ReduceCall):
-                stage.calls[task] = dataclasses.replace(call, runs=runs)
-                if task not in waiting:
-                    self._again(stage.calls[task], stage, "shuffle file lost")
+        maps.mended.clear()
+        runs = readable(maps)
+        for call in list(stage.unfinished()):
+            if isinstance(call, ReduceCall):
+                fresh = dataclasses.replace(call, runs=runs)
+                stage.change(fresh)
+                if call.task < stage.n_given:
+                    self._again(fresh, stage, "shuffle file lost")
 
     def _say(self, *notes: str) -> None:
         for note in notes:

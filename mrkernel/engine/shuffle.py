@@ -4,21 +4,21 @@ In a large run, which is a file, each partition that has rows is a record batch 
 what it needs. A small run is one batch, and those of attempts that follow each other share a file: a batch costs 20 µs
 and a kilobyte however little it holds, and a file up to 0.7 ms (ext4 without a journal, after many were deleted).
 
-A map task writes its runs and returns their :class:`Run` records; a reduce task memory-maps what it needs of each. No
-task sees another task's memory, and nothing is M x R in messages.
+A map task writes its runs and returns their :class:`Run` records; a reduce task memory-maps what it needs of each. A
+run says itself how many rows it has in each partition, so that calls need not: nothing is M x R in messages.
 """
 
 from __future__ import annotations
 
-import io
 import os
 import resource
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, BinaryIO, TypeAlias
+from itertools import groupby
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -26,17 +26,15 @@ from pyarrow import ipc
 
 from mrkernel.batches import as_arrow
 from mrkernel.engine.phases import phase
+from mrkernel.engine.remote import Fetch, RemoteFile
 
 __all__ = [
     "IPC_OPTIONS",
-    "Fetch",
     "LostRunError",
-    "RemoteFile",
     "Run",
     "RunReaders",
     "SmallRuns",
     "new_path",
-    "partition_bytes",
     "read_all",
     "write_run",
 ]
@@ -48,12 +46,9 @@ _SMALL = 1 << 18
 # Batches this many times smaller than they may be are joined first: each is cut into all partitions.
 _MOST_SLICED = 8
 _ALIGNMENT = 64
+_ROWS = b"mrkernel.rows"
 # Linux lets a process have 65,530 memory maps.
 _MOST_MAPPED = 30_000
-_LEAST_FETCHED, _MOST_FETCHED = 1 << 20, 8 << 20
-
-# (worker's address, path, start, length) -> bytes from a file on that worker's machine; OSError if it is gone.
-Fetch: TypeAlias = Callable[[str, str, int, int], bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +64,7 @@ class Run:
     worker
         The address of the worker process that wrote it.
     rows
-        Rows in each partition.
+        Rows in each partition, as its task reports them. Later, and for parts of the result, one number for all.
     n_bytes
         Size of the run.
     start
@@ -93,6 +88,10 @@ class Run:
     def n_rows(self) -> int:
         """Rows in all partitions."""
         return sum(self.rows)
+
+    def bare(self) -> Run:
+        """What a task needs to read it: the file says the rest."""
+        return self if len(self.rows) == 1 and self.sample is None else replace(self, rows=(self.n_rows,), sample=None)
 
 
 class LostRunError(Exception):
@@ -155,19 +154,31 @@ def write_run(
     small: SmallRuns,
 ) -> Run:
     """Write ``table`` sorted by partition; rows of a partition keep their order. ``small`` takes it if it is small."""
-    rows = tuple(np.bincount(partitions, minlength=n_partitions).tolist())
+    counts = np.bincount(partitions, minlength=n_partitions)
+    rows = tuple(counts.tolist())
+    schema = table.schema.with_metadata({_ROWS: _packed(counts)})
     stem = f"map-{task:05d}"
     if table.nbytes <= _SMALL:
         sink = pa.BufferOutputStream()
         ordered = table.take(as_arrow(np.argsort(partitions, kind="stable")))
-        _write_batches(sink, table.schema, [ordered.combine_chunks()])
+        _write_batches(sink, schema, [ordered.combine_chunks()])
         content = sink.getvalue()
         path, start = small.append(content, folder, stem)
         return Run(task=task, path=path, worker=worker, rows=rows, n_bytes=content.size, start=start, is_small=True)
     path = new_path(folder, stem)
     with pa.OSFile(path, "wb") as file:
-        _write_batches(file, table.schema, _by_partition(table, partitions, n_partitions))
+        _write_batches(file, schema, _by_partition(table, partitions, n_partitions))
     return Run(task=task, path=path, worker=worker, rows=rows, n_bytes=os.path.getsize(path))
+
+
+def _packed(counts: np.ndarray) -> bytes:
+    """Numbers in as few bytes as the largest needs."""
+    kind = np.min_scalar_type(int(counts.max(initial=0)))
+    return kind.char.encode() + counts.astype(kind).tobytes()
+
+
+def _unpacked(content: bytes) -> np.ndarray:
+    return np.frombuffer(content, content[:1].decode(), offset=1)
 
 
 def _by_partition(table: pa.Table, partitions: np.ndarray, n_partitions: int) -> Iterator[pa.Table]:
@@ -218,7 +229,8 @@ class _Opener:
     def open(self, run: Run) -> ipc.RecordBatchFileReader:
         try:
             if self._fetch is not None and not os.path.exists(run.path):
-                return ipc.open_file(pa.PythonFile(RemoteFile(run, self._fetch), mode="r"))
+                remote = RemoteFile(run.worker, run.path, self._fetch, start=run.start, n_bytes=run.n_bytes)
+                return ipc.open_file(pa.PythonFile(remote, mode="r"))
             file = self._files.get(run.path)
             if file is None:
                 file = pa.memory_map(run.path) if self._is_mapped else pa.OSFile(run.path)
@@ -235,13 +247,13 @@ class _Opener:
         return _of_each(runs, self.open)
 
 
-def _of_each(runs: Iterable[Run], read: Callable[[Run], Any]) -> list[Any]:
+def _of_each(items: Iterable[Any], read: Callable[[Any], Any]) -> list[Any]:
     """What is read of each run; those that are lost are told together, as each would cost another attempt."""
     found: list[Any] = []
     lost: set[int] = set()
-    for run in runs:
+    for item in items:
         try:
-            found.append(read(run))
+            found.append(read(item))
         except LostRunError as error:
             lost.update(error.tasks)
     if lost:
@@ -256,67 +268,109 @@ def _can_be_open(runs: Sequence[Run]) -> bool:
     return len({run.path for run in runs}) <= most
 
 
-def partition_bytes(runs: Iterable[Run], number: int) -> int:
-    """About how large one partition of the runs is."""
-    return sum(run.n_bytes * run.rows[number] // max(1, run.n_rows) for run in runs)
-
-
 class RunReaders:
-    """Open runs, so that a task that walks many partitions opens each file once, unless they are too many.
-
-    Parameters
-    ----------
-    runs
-        What to read.
-    fetch
-        Reads files of other machines.
-    may_map
-        False to read into memory that can be given back at once: what is mapped counts as the process's own.
-    """
+    """Open runs, so that a task that walks many partitions opens each file once, unless they are too many."""
 
     @phase("fetch")
-    def __init__(self, runs: Sequence[Run], fetch: Fetch | None = None, *, may_map: bool = True) -> None:
+    def __init__(self, runs: Sequence[Run], fetch: Fetch | None = None) -> None:
         self._runs = [run for run in runs if run.n_rows]
-        self._indexes = {(run.path, run.start): index for index, run in enumerate(self._runs)}
-        is_mapped = may_map and _can_be_open(self._runs)
-        self._opener = _Opener(fetch, is_mapped=is_mapped)
-        # Where a partition is: its batch, as one without rows has none; in a small run its first row.
-        self._places = [
-            np.cumsum([0, *run.rows]) if run.is_small else np.cumsum(np.asarray(run.rows) > 0) - 1 for run in self._runs
-        ]
-        self._readers = self._opener.open_all(self._runs) if is_mapped else None
+        self._fetch, self._is_mapped = fetch, _can_be_open(self._runs)
+        self._opener = _Opener(fetch, is_mapped=self._is_mapped)
+        opened = _of_each(self._runs, self._opened)
+        self._readers = [reader for _, reader in opened]
+        # One line for each run.
+        self._rows = np.stack([rows for rows, _ in opened]) if opened else np.zeros((0, 0), np.uint8)
+        self._row_bytes = np.array([run.n_bytes / run.n_rows for run in self._runs])
+        self._is_small = np.array([run.is_small for run in self._runs], bool)
+        self._at, self._places = 0, np.zeros(len(self._runs), np.int64)
+        self._kinds = list(_kinds(self._readers))
+
+    def _opened(self, run: Run) -> tuple[np.ndarray, Any]:
+        """The rows that a run has in each partition, and what it is read from if it stays open."""
+        reader = self._opener.open(run)
+        rows = _unpacked(reader.schema.metadata[_ROWS])
+        if not self._is_mapped:
+            return rows, None
+        return rows, _read(run, partial(reader.get_batch, 0)) if run.is_small else reader
+
+    def n_bytes(self, partitions: Sequence[int]) -> int:
+        """About how large some partitions are."""
+        if not self._runs:
+            return 0
+        return int((self._rows[:, list(partitions)].sum(axis=1) * self._row_bytes).sum())
+
+    def unmap(self) -> None:
+        """From here on read into memory that can be given back at once: what is mapped counts as the process's own."""
+        self._readers = [None] * len(self._runs)
+        self._opener = _Opener(self._fetch, is_mapped=False)
 
     @phase("fetch")
     def partition(self, number: int) -> list[pa.Table]:
-        """The tables of one partition, in the order of the runs.
+        """The tables of one partition, in the order of the runs; neighbours of small runs are one table.
 
         Raises
         ------
         LostRunError
             Naming the map task whose file is gone.
         """
-        return _of_each((run for run in self._runs if run.rows[number]), partial(self._read, number))
+        stretches = self._stretches(number)
+        tables = zip(stretches, _of_each(stretches, self._read), strict=True)
+        # Whatever is done with a table costs 10 to 30 µs, and 10,000 splits have as many here of some rows each.
+        groups = groupby(tables, lambda pair: self._kinds[pair[0][0]])
+        together = [[table for _, table in group] for _, group in groups]
+        return [tables[0] if len(tables) == 1 else pa.concat_tables(tables).combine_chunks() for tables in together]
 
     def pieces(self, number: int) -> list[Callable[[], pa.Table]]:
-        """The same tables, each read when it is called for.
+        """The tables of each run, each read when it is called for.
 
         Raises
         ------
         LostRunError
             Naming all map tasks whose files are gone by now.
         """
-        runs = [run for run in self._runs if run.rows[number]]
+        stretches = self._stretches(number)
+        runs = [self._runs[index] for index, _, _ in stretches]
         if not self._opener.is_remote and (lost := {run.task for run in runs if not os.path.exists(run.path)}):
             raise LostRunError(tuple(sorted(lost)))
-        return [partial(self._read, number, run) for run in runs]
+        return [partial(self._read, stretch) for stretch in stretches]
+
+    def _stretches(self, number: int) -> list[tuple[int, int, int]]:
+        """Where a partition is: the index of a run, the place in it, and how many rows."""
+        if not self._runs:
+            return []
+        self._go_to(number)
+        rows = self._rows[:, number]
+        having = np.flatnonzero(rows)
+        return list(zip(having.tolist(), self._places[having].tolist(), rows[having].tolist(), strict=True))
+
+    def _go_to(self, number: int) -> None:
+        """Find where a partition is: its batch, as one without rows has none; in a small run its first row."""
+        if number < self._at:
+            self._at, self._places = 0, np.zeros_like(self._places)
+        passed = self._rows[:, self._at : number]
+        self._places = self._places + np.where(
+            self._is_small, passed.sum(axis=1, dtype=np.int64), np.count_nonzero(passed, axis=1)
+        )
+        self._at = number
 
     @phase("fetch")
-    def _read(self, number: int, run: Run) -> pa.Table:
-        index = self._indexes[run.path, run.start]
-        reader = self._readers[index] if self._readers else self._opener.open(run)
-        place = int(self._places[index][number])
-        found = _read(run, partial(reader.get_batch, 0 if run.is_small else place))
-        return found.slice(place, run.rows[number]) if run.is_small else found
+    def _read(self, stretch: tuple[int, int, int]) -> pa.Table:
+        index, place, n_rows = stretch
+        run, reader = self._runs[index], self._readers[index]
+        if not run.is_small:
+            return _read(run, partial((reader or self._opener.open(run)).get_batch, place))
+        table = _read(run, partial(self._opener.open(run).get_batch, 0)) if reader is None else reader
+        return table.slice(place, n_rows)
+
+
+def _kinds(readers: Iterable[Any]) -> Iterator[int]:
+    """A number for each run, the same for small ones with columns like those before."""
+    kind, last = 0, None
+    for reader in readers:
+        schema = reader.schema if isinstance(reader, pa.Table) else None
+        if schema is None or last is None or not schema.equals(last, check_metadata=True):
+            kind, last = kind + 1, schema
+        yield kind
 
 
 @phase("fetch")
@@ -341,43 +395,5 @@ def _read(run: Run, read: Callable[[], Any]) -> pa.Table:
         found = read()
     except OSError:
         raise LostRunError((run.task,)) from None
-    return found if isinstance(found, pa.Table) else pa.Table.from_batches([found])
-
-
-class RemoteFile(io.RawIOBase):
-    """A run on another worker's machine, read in ranges of 1 to 8 MB (2.6 GB/s on loopback; PERFORMANCE, 2.7)."""
-
-    def __init__(self, run: Run, fetch: Fetch) -> None:
-        super().__init__()
-        self._run, self._n_bytes, self._fetch = run, run.n_bytes, fetch
-        self._place = 0
-        self._first, self._held = 0, b""
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._n_bytes}[whence]
-        self._place = max(0, base + offset)
-        return self._place
-
-    def tell(self) -> int:
-        return self._place
-
-    def read(self, size: int = -1) -> bytes:
-        stop = self._n_bytes if size is None or size < 0 else min(self._n_bytes, self._place + size)
-        pieces = []
-        while self._place < stop:
-            if not self._first <= self._place < self._first + len(self._held):
-                wanted = min(max(stop - self._place, _LEAST_FETCHED), _MOST_FETCHED, self._n_bytes - self._place)
-                place = self._run.start + self._place
-                self._first, self._held = self._place, self._fetch(self._run.worker, self._run.path, place, wanted)
-                if not self._held:
-                    raise OSError(f"{self._run.path} on {self._run.worker} is shorter than it was")
-            start = self._place - self._first
-            pieces.append(self._held[start : start + stop - self._place])
-            self._place += len(pieces[-1])
-        return b"".join(pieces)
+    table = found if isinstance(found, pa.Table) else pa.Table.from_batches([found])
+    return table.replace_schema_metadata(None)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -13,33 +15,134 @@ from mrkernel.engine.shuffle import Run
 from mrkernel.engine.tasks import TaskReport
 from mrkernel.events import Failure, StageFinished, TaskFinished, TaskProgressed, WorkersSampled
 
-__all__ = [
-    "Stage", "failing_too", "in_order", "news_event", "partition_rows", "stage_finished", "stage_name", "task_finished",
-]  # fmt: skip
+__all__ = ["Calls", "Stage", "failing_too", "news_event", "stage_finished", "stage_name", "task_finished"]
 
 _MOMENT_S = 0.2
+_MOST_NOTES = 20
+_SUMS = ("records_in", "records_out", "bytes_in", "bytes_out")
 
 
-@dataclass(slots=True)
+class Calls(Sequence[TaskCall]):
+    """Calls that are made when they are asked for: what they have in common takes no room in each."""
+
+    def __init__(self, count: int, make: Callable[[int], TaskCall]) -> None:
+        self._count, self._make = count, make
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, task: Any) -> Any:
+        return self._make(task)
+
+
 class Stage:
-    """The bookkeeping of a running stage; ``waiting`` are the tasks that no worker was given yet, the next one last."""
+    """The bookkeeping of a running stage, kept small: of a finished task its runs, and what it adds to the sums.
 
-    name: str
-    calls: dict[int, TaskCall]
-    reports: dict[int, TaskReport] = field(default_factory=dict)
-    starts: dict[int, int] = field(default_factory=dict)
-    waiting: list[int] = field(default_factory=list)
-    started: float = field(default_factory=time.perf_counter)
+    Attributes
+    ----------
+    n_given
+        So many calls, from the first on, were given to the executor.
+    n_done
+        Tasks that have finished.
+    rows
+        Rows that the runs have in each partition.
+    notes
+        What tasks have to say, at most 20 things.
+    mended
+        Tasks that ran again after their files were lost, since the calls that read them were made.
+    """
+
+    def __init__(self, name: str, calls: Sequence[TaskCall]) -> None:
+        self.name = name
+        self._calls = calls
+        self._changed: dict[int, TaskCall] = {}
+        self._runs: list[tuple[Run, ...] | None] = [None] * len(calls)
+        self._starts = bytearray(len(calls))
+        self.n_given = self.n_done = 0
+        self.rows = np.zeros(1, np.int64)
+        self.sums = dict.fromkeys(_SUMS, 0)
+        self.notes: dict[str, None] = {}
+        self.mended: set[int] = set()
+        self.started = time.perf_counter()
+
+    @property
+    def n_tasks(self) -> int:
+        """How many tasks it has."""
+        return len(self._calls)
+
+    @property
+    def n_running(self) -> int:
+        """Tasks that the executor has and has not reported."""
+        return self.n_given - self.n_done
+
+    def call(self, task: int) -> TaskCall | None:
+        """The latest call of a task, None where there is no such task."""
+        return self._changed.get(task) or (self._calls[task] if 0 <= task < len(self._calls) else None)
+
+    def change(self, call: TaskCall) -> None:
+        """Make a call the one of its task."""
+        self._changed[call.task] = call
+
+    def give(self, count: int) -> list[TaskCall]:
+        """The next calls that the executor is given."""
+        first, self.n_given = self.n_given, min(self.n_given + count, self.n_tasks)
+        return [self._changed.get(task) or self._calls[task] for task in range(first, self.n_given)]
+
+    def start(self, task: int) -> tuple[int, int]:
+        """An attempt begins; which one it is, and which one it was planned to be."""
+        self._starts[task] = attempt = min(self._starts[task] + 1, 255)
+        return attempt, self._changed[task].attempt if task in self._changed else 1
+
+    def n_starts(self, task: int) -> int:
+        """Attempts of a task that began."""
+        return self._starts[task]
+
+    def is_done(self, task: int) -> bool:
+        """Whether a task has finished."""
+        return self._runs[task] is not None
+
+    def finish(self, report: TaskReport) -> None:
+        """A task has finished."""
+        self._runs[report.task] = tuple(_kept(run) for run in report.runs)
+        self.n_done += 1
+        for name in _SUMS:
+            self.sums[name] += getattr(report, name)
+        for run in report.runs:
+            rows = np.asarray(run.rows, np.int64)
+            self.rows = self.rows + rows if len(rows) == len(self.rows) else rows
+        if len(self.notes) < _MOST_NOTES:
+            self.notes.update(dict.fromkeys(report.notes))
+
+    def finish_again(self, report: TaskReport) -> None:
+        """A task has written anew what was lost: it counts once."""
+        self._runs[report.task] = tuple(_kept(run) for run in report.runs)
+        self.n_done += 1
+        self.mended.add(report.task)
+
+    def lose(self, task: int) -> None:
+        """What a finished task has written is lost."""
+        self._runs[task] = None
+        self.n_done -= 1
+
+    def unfinished(self) -> Iterator[TaskCall]:
+        """The calls of tasks that have not finished."""
+        for task, runs in enumerate(self._runs):
+            if runs is None:
+                yield self._changed.get(task) or self._calls[task]
+
+    def runs(self) -> list[Run]:
+        """What the tasks have written, by task."""
+        return [run for runs in self._runs for run in runs or ()]
+
+
+def _kept(run: Run) -> Run:
+    """A run as the driver keeps it: 64 small ones share a file, and many a worker."""
+    return replace(run, rows=(run.n_rows,), path=sys.intern(run.path), worker=sys.intern(run.worker))
 
 
 def stage_name(kind: str, step: int) -> str:
     """What displays call a stage: ``"map"``, ``"reduce 2"``."""
     return kind if step == 0 else f"{kind} {step + 1}"
-
-
-def in_order(stage: Stage) -> list[Run]:
-    """The runs that the tasks have written, by task."""
-    return [run for task in sorted(stage.reports) for run in stage.reports[task].runs]
 
 
 def failing_too(executor: Executor, messages: Sequence[Message]) -> list[Failure]:
@@ -56,38 +159,21 @@ def failing_too(executor: Executor, messages: Sequence[Message]) -> list[Failure
     return [report.failure for report in reports if report.failure is not None and report.failure.is_user_error]
 
 
-def partition_rows(runs: Sequence[Run], n_partitions: int) -> list[int]:
-    """How many rows the runs hold of each partition."""
-    if not runs:
-        return [0] * n_partitions
-    totals: list[int] = np.sum([run.rows for run in runs], axis=0).tolist()
-    return totals
-
-
 def stage_finished(job_id: str, stage: Stage) -> StageFinished:
     """The event of a stage whose tasks have all reported."""
-    reports = stage.reports.values()
-    return StageFinished(
-        job_id=job_id,
-        stage=stage.name,
-        n_tasks=len(stage.calls),
-        seconds=time.perf_counter() - stage.started,
-        records_in=sum(report.records_in for report in reports),
-        records_out=sum(report.records_out for report in reports),
-        bytes_in=sum(report.bytes_in for report in reports),
-        bytes_out=sum(report.bytes_out for report in reports),
-    )
+    seconds = time.perf_counter() - stage.started
+    return StageFinished(job_id=job_id, stage=stage.name, n_tasks=stage.n_tasks, seconds=seconds, **stage.sums)
 
 
 def task_finished(job_id: str, report: TaskReport, stage: Stage, *, scratch: str) -> TaskFinished:
     """The event of a report; what was not written in the folder ``scratch`` is no other task's to read."""
-    call = stage.calls.get(report.task)
+    call = stage.call(report.task)
     is_scratch = call is not None and call.folder == scratch
     return TaskFinished(
         job_id=job_id,
         stage=report.stage,
         task=report.task,
-        attempt=max(report.attempt, stage.starts.get(report.task, 1)),
+        attempt=max(report.attempt, stage.n_starts(report.task)),
         worker=report.worker,
         seconds=report.seconds,
         records_in=report.records_in,

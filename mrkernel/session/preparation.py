@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
 from collections.abc import Sequence
@@ -26,9 +25,6 @@ if TYPE_CHECKING:
     from mrkernel.engine.executor import Executor
 
 __all__ = ["Preparation", "expected_workers"]
-
-# A job larger than this travels to workers as a file instead of in every task.
-_INLINE_JOB_BYTES = 32 << 10
 
 
 class Preparation:
@@ -76,17 +72,17 @@ class Preparation:
         executor = self._executor(plan.n_workers)
         self._send(plan.first.source)
         if self._is_remote:
-            scratch, results, job = self._job_id, f"{self._job_id}/result", self._packed  # type: str, str, Any
+            scratch, results = self._job_id, f"{self._job_id}/result"
         else:
             scratch = self._folders.scratch(self._place.scratch_dir if self._place else None)
-            results, job = self._folders.results(), _shared(self._packed, scratch)
+            results = self._folders.results()
 
         def as_next_source(runs: list[Run]) -> Source:
             source = PartsSource(_part_files(executor.bring(runs)), label="the step before")
             self._send(source)
             return source
 
-        return Driver(plan, executor, job=job, job_id=self._job_id, scratch=scratch, results=results,
+        return Driver(plan, executor, job=self._packed, job_id=self._job_id, scratch=scratch, results=results,
                       emit=handle.emit_from_driver, as_source=as_next_source)  # fmt: skip
 
     def _executor(self, width: int) -> Executor:
@@ -121,15 +117,6 @@ def expected_workers(given: Settings) -> int:
 
     running = current()
     return given.workers or (running.n_workers if running is not None else limits.worker_count())
-
-
-def _shared(packed: bytes, scratch: str) -> bytes | str:
-    if len(packed) <= _INLINE_JOB_BYTES:
-        return packed
-    path = os.path.join(scratch, "job.pickle")
-    with open(path, "wb") as file:
-        file.write(packed)
-    return path
 
 
 def _part_files(runs: list[Run]) -> tuple[PartFile, ...]:

@@ -27,7 +27,7 @@ OWNERS = {
     "cloudpickle": ("batches.py", "engine/tasks", "io/scratch.py", "shipping.py", "testing"),
     "cryptography": ("cluster/keys.py",),
     "dask": ("cluster",),
-    "distributed": ("cluster", "engine/dask_executor.py"),
+    "distributed": ("cluster", "engine/dask_executor.py", "engine/dask_worker.py"),
     "fsspec": ("io",),
     "matplotlib": ("plots",),
     "pandas": ("engine/tasks", "io/memory.py", "result"),

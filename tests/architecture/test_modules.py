@@ -23,7 +23,7 @@ FILE_LINES, FUNCTION_LINES = 400, 60
 
 # Loading a pickle runs whatever is in it: these read only what a process of the same job wrote, and say so.
 UNPICKLES = {
-    "batches.py", "engine/dask_executor.py", "engine/tasks/attempt.py", "io/scratch.py",
+    "batches.py", "engine/dask_executor.py", "engine/sharing.py", "engine/tasks/attempt.py", "io/scratch.py",
     "testing/sinks.py", "testing/sources.py",
 }  # fmt: skip
 HEAVY = {

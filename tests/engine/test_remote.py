@@ -14,7 +14,8 @@ import pytest
 
 import mrkernel as mr
 from mrkernel.cluster import Cluster, connect
-from mrkernel.engine.shuffle import LostRunError, RemoteFile, Run, read_all
+from mrkernel.engine.remote import RemoteFile
+from mrkernel.engine.shuffle import LostRunError, Run, read_all
 from tests.engine.marks import wait_until
 
 pytestmark = pytest.mark.cluster
@@ -114,8 +115,7 @@ def test_remote_file_reads_any_range() -> None:
     def fetch(worker: str, path: str, start: int, length: int) -> bytes:
         return (before + content)[start : start + length]
 
-    run = Run(task=0, path="f", worker="tcp://elsewhere:1", rows=(1,), n_bytes=len(content), start=len(before))
-    file = RemoteFile(run, fetch)
+    file = RemoteFile("tcp://elsewhere:1", "f", fetch, start=len(before), n_bytes=len(content))
     for start, length in ((0, 10), (len(content) - 5, 50), (1 << 20, 2 << 20), (7, 1)):
         file.seek(start)
         assert file.read(length) == content[start : start + length]

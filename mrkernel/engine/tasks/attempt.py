@@ -12,7 +12,8 @@ from typing import Any
 import pyarrow as pa
 
 from mrkernel.engine.phases import PhaseClock, use_clock
-from mrkernel.engine.shuffle import Fetch, LostRunError, Run, SmallRuns
+from mrkernel.engine.remote import Fetch
+from mrkernel.engine.shuffle import LostRunError, Run, SmallRuns
 from mrkernel.engine.tasks.failures import describe_failure, full_traceback
 from mrkernel.engine.tasks.sampling import Sampler
 from mrkernel.engine.tasks.setting_aside import ErrorLimitReached, ErrorPolicy, SettingAside
@@ -47,7 +48,7 @@ class Call:
     job_id, stage, task, attempt
         Which attempt this is; ``stage`` is unique in the job, ``attempt`` counts from 1.
     job
-        The pickled job, or the path of a file that holds it.
+        The pickled job.
     step
         Which of the job's steps.
     folder
@@ -62,7 +63,7 @@ class Call:
     stage: str
     task: int
     attempt: int
-    job: bytes | str
+    job: bytes
     step: int
     folder: str
     errors: ErrorPolicy = field(default_factory=ErrorPolicy)
@@ -98,12 +99,15 @@ class ReduceCall(Call):
         Partition numbers, each reduced by itself; empty means all rows of all partitions as one.
     lower, upper
         For a globally sorted result, instead of partitions: tables of one key, the range's ends (None where open).
+    keeps_apart
+        Whether each partition is a part of the result by itself.
     """
 
     runs: tuple[Run, ...]
     partitions: tuple[int, ...]
     lower: pa.Table | None = None
     upper: pa.Table | None = None
+    keeps_apart: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,15 +232,11 @@ class AttemptCancelled(BaseException):
 
 
 @lru_cache(maxsize=8)
-def load_job(job: bytes | str) -> Job:
+def load_job(job: bytes) -> Job:
     """The job of a call; cached, so that the tasks of a job share one copy of its functions in a worker."""
     import cloudpickle
 
-    content = job
-    if isinstance(content, str):
-        with open(content, "rb") as file:
-            content = file.read()
-    loaded: Job = cloudpickle.loads(content)
+    loaded: Job = cloudpickle.loads(job)
     return loaded
 
 

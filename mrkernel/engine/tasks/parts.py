@@ -95,16 +95,17 @@ class PartWriter:
     def add(self, table: pa.Table) -> None:
         """Take some rows."""
         if self._file is None or not self._file.takes(table):
-            self._end_part()
+            self.end_part()
             self._file = PartFile(new_path(self._folder, f"part-{self._task:05d}"), table.schema)
         self._file.write(table)
 
     def finish(self) -> tuple[Run, ...]:
         """Return all parts."""
-        self._end_part()
+        self.end_part()
         return tuple(self._runs)
 
-    def _end_part(self) -> None:
+    def end_part(self) -> None:
+        """What comes next is a part of its own."""
         if self._file is not None:
             path, (rows, n_bytes) = self._file.path, self._file.close()
             self._runs.append(Run(task=self._task, path=path, worker=self._worker, rows=(rows,), n_bytes=n_bytes))

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from mrkernel.batches import concat_columns, decode_column
-from mrkernel.engine.shuffle import Run, RunReaders, partition_bytes, read_all, write_run
+from mrkernel.engine.shuffle import Run, RunReaders, read_all, write_run
 from mrkernel.engine.tasks.attempt import MergeCall, Progress, ReduceCall, Runtime
 from mrkernel.engine.tasks.calling import bound
 from mrkernel.engine.tasks.combining import raw_table
@@ -96,6 +96,8 @@ def run_reduce(
                     n_out += table.num_rows
                     parts.add(table)
                 runtime.tell(n_rows, n_bytes_in)
+            if call.keeps_apart:
+                parts.end_part()
             evenness.end(n_rows - n_before)
         at.function = "teardown"
     runs = parts.finish()
@@ -119,8 +121,9 @@ class _Inputs:
         self._readers: RunReaders | None = None
         self.n_spilled = 0
         if call.partitions:
-            may_map = self._fits(sum(partition_bytes(call.runs, number) for number in call.partitions))
-            self._readers = RunReaders(call.runs, runtime.fetch, may_map=may_map)
+            self._readers = RunReaders(call.runs, runtime.fetch)
+            if not self._fits(self._readers.n_bytes(call.partitions)):
+                self._readers.unmap()
 
     def _fits(self, n_bytes: int) -> bool:
         return self._room is None or n_bytes <= self._room
@@ -131,7 +134,7 @@ class _Inputs:
             tables = _tables(self._call, self._runtime)
             n_bytes = sum(table.nbytes for table in tables)
         else:
-            n_bytes = partition_bytes(self._call.runs, number)
+            n_bytes = self._readers.n_bytes([number])
             tables = self._readers.partition(number) if self._fits(n_bytes) else []
         if self._room is None or n_bytes <= self._room:
             if tables:
