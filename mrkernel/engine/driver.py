@@ -8,6 +8,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from itertools import count
 
 from mrkernel.config import counted
 from mrkernel.engine.calls import CallMaker, readable
@@ -46,7 +48,7 @@ from mrkernel.planner import SMALL_FUNCTION_ROWS, Plan, StepPlan, plan_step, red
 
 __all__ = ["Driver", "Outcome"]
 
-_POLL_S = 0.1
+_POLL_S, _SHORT_POLL_S = 0.1, 0.01
 _MERGE_FAN_IN = 32
 _BACK_OFF_S = 0.2
 # For running attempts to stop by themselves; another second brings the next workers.
@@ -108,6 +110,9 @@ class Driver:
         self._stopped_as = "cancelled"
         self._counters: Counters = {}
         self._messages: deque[Message] = deque()
+        # When, a number that keeps calls from being compared, and what to start then.
+        self._later: list[tuple[float, int, TaskCall]] = []
+        self._number = count()
         self._started = time.perf_counter()
 
     def stop(self, state: str = "cancelled", *, is_forced: bool = False) -> None:
@@ -234,6 +239,7 @@ class Driver:
     ) -> Stage:
         """Run the calls; ``maps`` is the stage whose tasks run again when their files are lost."""
         stage = Stage(name, calls)
+        self._later.clear()
         self._emit(StageStarted(job_id=self._job_id, stage=name, n_tasks=len(calls), input_bytes=input_bytes))
         while stage.n_done < len(calls):
             if self._stop.is_set():
@@ -243,7 +249,8 @@ class Driver:
                 )
             if stage.n_given < len(calls) and stage.n_running <= self._executor.ahead // 2:
                 self._executor.start(stage.give(self._executor.ahead - stage.n_running))
-            self._messages.extend(self._executor.poll(_POLL_S))
+            self._start_due()
+            self._messages.extend(self._executor.poll(_POLL_S if not self._later else _SHORT_POLL_S))
             # What an attempt says that was told to stop is no failure.
             while self._messages and not self._stop.is_set():
                 self._handle(self._messages.popleft(), stage, maps)
@@ -323,8 +330,22 @@ class Driver:
         self._emit(
             TaskRetried(job_id=self._job_id, stage=call.stage, task=call.task, attempt=again.attempt, reason=reason)
         )
-        self._stop.wait(wait_s)
-        self._executor.start([again])
+        if wait_s:
+            heappush(self._later, (time.monotonic() + wait_s, next(self._number), again))
+        else:
+            self._executor.start([again])
+
+    def _start_due(self) -> None:
+        """Start the attempts that were to wait a moment; what runs meanwhile does not wait with them."""
+        now = time.monotonic()
+        due = []
+        while self._later and self._later[0][0] <= now:
+            due.append(heappop(self._later)[2])
+        if due:
+            self._executor.start(due)
+        elif self._later:
+            # An executor without anything to do returns at once.
+            self._stop.wait(_SHORT_POLL_S)
 
     def _on_lost_files(self, report: TaskReport, stage: Stage, maps: Stage) -> None:
         """Run exactly the map tasks again whose files are gone; the reduce task follows when they are back."""

@@ -332,7 +332,7 @@ class RunReaders:
         runs = [self._runs[index] for index, _, _ in stretches]
         if not self._opener.is_remote and (lost := {run.task for run in runs if not os.path.exists(run.path)}):
             raise LostRunError(tuple(sorted(lost)))
-        return [partial(self._read, stretch) for stretch in stretches]
+        return [partial(phase("fetch")(self._read), stretch) for stretch in stretches]
 
     def _stretches(self, number: int) -> list[tuple[int, int, int]]:
         """Where a partition is: the index of a run, the place in it, and how many rows."""
@@ -353,7 +353,6 @@ class RunReaders:
         )
         self._at = number
 
-    @phase("fetch")
     def _read(self, stretch: tuple[int, int, int]) -> pa.Table:
         index, place, n_rows = stretch
         run, reader = self._runs[index], self._readers[index]

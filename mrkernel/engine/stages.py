@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mrkernel.engine.executor import AttemptProgressed, Executor, Message, News, TaskCall
+from mrkernel.engine.ranges import thinned
 from mrkernel.engine.shuffle import Run
 from mrkernel.engine.tasks import TaskReport
 from mrkernel.events import Failure, StageFinished, TaskFinished, TaskProgressed, WorkersSampled
@@ -103,8 +104,7 @@ class Stage:
 
     def finish(self, report: TaskReport) -> None:
         """A task has finished."""
-        self._runs[report.task] = tuple(_kept(run) for run in report.runs)
-        self.n_done += 1
+        self._keep(report)
         for name in _SUMS:
             self.sums[name] += getattr(report, name)
         for run in report.runs:
@@ -115,9 +115,12 @@ class Stage:
 
     def finish_again(self, report: TaskReport) -> None:
         """A task has written anew what was lost: it counts once."""
-        self._runs[report.task] = tuple(_kept(run) for run in report.runs)
-        self.n_done += 1
+        self._keep(report)
         self.mended.add(report.task)
+
+    def _keep(self, report: TaskReport) -> None:
+        self._runs[report.task] = tuple(_kept(run, self.n_tasks) for run in report.runs)
+        self.n_done += 1
 
     def lose(self, task: int) -> None:
         """What a finished task has written is lost."""
@@ -135,9 +138,10 @@ class Stage:
         return [run for runs in self._runs for run in runs or ()]
 
 
-def _kept(run: Run) -> Run:
+def _kept(run: Run, n_tasks: int) -> Run:
     """A run as the driver keeps it: 64 small ones share a file, and many a worker."""
-    return replace(run, rows=(run.n_rows,), path=sys.intern(run.path), worker=sys.intern(run.worker))
+    sample = None if run.sample is None else thinned(run.sample, run.task, n_tasks)
+    return replace(run, rows=(run.n_rows,), path=sys.intern(run.path), worker=sys.intern(run.worker), sample=sample)
 
 
 def stage_name(kind: str, step: int) -> str:

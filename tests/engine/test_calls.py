@@ -6,11 +6,14 @@ import os
 import pickle
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 import mrkernel as mr
 from mrkernel.config import settings
 from mrkernel.engine.calls import CallMaker
+from mrkernel.engine.ranges import thinned
 from mrkernel.engine.sharing import Sharing, restored, unpacked
 from mrkernel.engine.shuffle import Run, RunReaders, SmallRuns, write_run
 from mrkernel.engine.stages import Stage
@@ -66,6 +69,13 @@ def test_driver_keeps_one_number_for_all_partitions_of_a_run():
     assert stage.rows.tolist() == [sum(1_000 + task for task in range(100))] * N_PARTITIONS
 
 
+def test_driver_keeps_a_bounded_sample_of_keys():
+    sample = pa.table({"key": pa.array(range(256))})
+    assert thinned(sample, 0, 100).num_rows == 256
+    assert [thinned(sample, task, 10_000).num_rows for task in range(3)] == [13] * 3
+    assert [thinned(sample, task, 300_000) is None for task in range(4)] == [False, True, True, False]
+
+
 def file_source(folder, count):
     for n in range(count):
         (folder / f"a-file-with-a-name-{n:05}.txt").write_bytes(b"x")
@@ -118,9 +128,6 @@ def test_fixed_partitions_are_a_task_each_unless_they_are_many(total):
 
 
 def test_run_says_itself_what_its_partitions_have(tmp_path: Path):
-    import numpy as np
-    import pyarrow as pa
-
     small, runs = SmallRuns(), []
     for task, n_rows in enumerate([3, 300, 70_000, 3]):
         table = pa.table({"key": pa.array(range(n_rows)), "value": pa.array([task] * n_rows)})

@@ -404,6 +404,20 @@ def test_read_that_keeps_failing_fails_the_job_after_so_many_attempts(run, tmp_p
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_task_that_waits_for_another_attempt_holds_no_others_up(inline, tmp_path, monkeypatch):
+    monkeypatch.setattr("mrkernel.engine.driver._BACK_OFF_S", 1.0)
+    monkeypatch.setattr(InlineExecutor, "ahead", 4)
+    log = Log()
+    result = inline(mr.Job(lambda n: (n % 2, n), sum), failing_reads(tmp_path, 1), listeners=[log])
+    assert dict(result) == {0: 60, 1: 64}
+    (retried,) = (event.at for event in log.events if isinstance(event, TaskRetried))
+    finished = {
+        event.task: event.at for event in log.events if isinstance(event, TaskFinished) and event.stage == "map"
+    }
+    assert finished[1] - retried >= 1
+    assert finished[2] - retried < finished[3] - retried < 0.9
+
+
 def test_mapper_that_raises_an_os_error_is_not_tried_again(run, tmp_path):
     log = Log()
     with pytest.raises(TaskFailedError, match="mapper failed at record 1 of list: FileNotFoundError"):
