@@ -20,7 +20,8 @@ class StageSkew:
 
     def __init__(self, stage: str) -> None:
         self.stage = stage
-        self._tasks: set[int] = set()
+        # A mark for each task that was added: a byte, where a set takes 50.
+        self._tasks = bytearray()
         self._heavy: dict[str, int] = {}
         self._n_pairs = 0
         self._partition_s: list[float] = []
@@ -28,9 +29,11 @@ class StageSkew:
 
     def add(self, task: int, found: KeyShares) -> None:
         """What a task found."""
-        if task in self._tasks:
+        if task >= len(self._tasks):
+            self._tasks.extend(bytes(task + 1 - len(self._tasks)))
+        if self._tasks[task]:
             return
-        self._tasks.add(task)
+        self._tasks[task] = 1
         self._n_pairs += found.n_pairs
         for key, count in found.heavy.items():
             self._heavy[key] = self._heavy.get(key, 0) + count

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from statistics import median
-from typing import NamedTuple
 
 from mrkernel.events import TaskFinished
+from mrkernel.progress.finished import Done, FinishedTasks
 from mrkernel.progress.snapshot import StageProgress
 
 __all__ = ["Attempt", "StageTally"]
@@ -29,15 +29,6 @@ class Attempt:
     n_bytes: int = 0
 
 
-class _Done(NamedTuple):
-    records_in: int
-    records_out: int
-    bytes_in: int
-    bytes_out: int
-    scratch_bytes: int
-    worker: str
-
-
 @dataclass(slots=True)
 class StageTally:
     """Counts of one stage; a :class:`StageProgress` costs the same however many tasks there were."""
@@ -49,7 +40,7 @@ class StageTally:
     seconds: float | None = None
     failed: int = 0
     retried: int = 0
-    done: dict[int, _Done] = field(default_factory=dict)
+    done: FinishedTasks = field(default_factory=FinishedTasks)
     running: dict[int, Attempt] = field(default_factory=dict)
     phases: dict[str, float] = field(default_factory=dict)
     slowest_s: float = 0.0
@@ -64,9 +55,10 @@ class StageTally:
         self.running.pop(event.task, None)
         if event.task in self.done:
             return False
-        self.done[event.task] = one = _Done(
+        one = Done(
             event.records_in, event.records_out, event.bytes_in, event.bytes_out, event.scratch_bytes, event.worker
         )
+        self.done.add(event.task, one)
         self._add(one, 1)
         for kind, seconds in event.phase_seconds.items():
             self.phases[kind] = self.phases.get(kind, 0.0) + seconds
@@ -77,20 +69,20 @@ class StageTally:
                 self.times, self._step = self.times[::2], self._step * 2
         return True
 
-    def take_back(self, task: int) -> _Done | None:
+    def take_back(self, task: int) -> Done | None:
         """What a finished task has written is lost; what it was, or None if it had not finished."""
-        one = self.done.pop(task, None)
+        one = self.done.pop(task)
         if one is not None:
             self._add(one, -1)
         return one
 
     def begin_again(self) -> None:
         """All tasks are to run once more."""
-        self.done.clear()
+        self.done = FinishedTasks()
         self.running.clear()
         self.sums = [0, 0, 0, 0]
 
-    def _add(self, one: _Done, sign: int) -> None:
+    def _add(self, one: Done, sign: int) -> None:
         sums = self.sums
         sums[0] += sign * one.records_in
         sums[1] += sign * one.records_out
