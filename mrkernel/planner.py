@@ -23,6 +23,7 @@ SMALL_FUNCTION_ROWS = 20_000
 _ROWS_PER_TASK = 4_000_000
 _BYTES_PER_TASK = 256 << 20
 _FEW_PARTITIONS, _FEW_BYTES = 64, 1 << 30
+_SMALL_INPUT = 4 << 20
 # Each task opens all runs, whatever it reads of them: 25 µs for each.
 _FIXED_TASKS, _FIXED_TASKS_PER_WORKER = 32, 8
 _MAX_PARTITIONS = 256
@@ -145,14 +146,17 @@ def plan_partitions(step: Job, settings: Settings, size: int | None, n_workers: 
         return 1, is_fixed
     if settings.reducers is not None:
         return settings.reducers, is_fixed
-    return n_workers if step.partitioner is not None else _partitions(size), is_fixed
+    return n_workers if step.partitioner is not None else _partitions(size, n_workers), is_fixed
 
 
-def _partitions(size: int | None) -> int:
+def _partitions(size: int | None, n_workers: int) -> int:
     """Enough that a partition of mostly different keys stays in the cache when it is reduced (PERFORMANCE, 2.4).
 
-    A mapper may make gigabytes of a few records, so that a small input does not mean few.
+    A mapper may make gigabytes of a few records, so that a small input does not mean few. One worker alone has nobody
+    to share with, and the hash of keys would load polars, half of a first small job's time.
     """
+    if n_workers == 1 and size is not None and size <= _SMALL_INPUT:
+        return 1
     return _FEW_PARTITIONS if size is None or size <= _FEW_BYTES else _MAX_PARTITIONS
 
 

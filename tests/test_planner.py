@@ -47,6 +47,7 @@ def test_map_only_job_has_no_partitions():
 
 def test_small_input_has_partitions_too_since_a_mapper_may_make_much_of_it():
     assert plan(SUM, [1, 2]).first.n_partitions == 64
+    assert make_plan(SUM, as_source([1, 2]), Settings(), 1).first.n_partitions == 1
 
 
 def test_plan_explains_itself():
