@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from mrkernel.result import Result as Result
     from mrkernel.session import JobHandle as JobHandle
     from mrkernel.session import explain as explain
+    from mrkernel.session import join as join
     from mrkernel.session import run as run
     from mrkernel.session import submit as submit
     from mrkernel.taskcontext import context as context
@@ -51,8 +52,9 @@ _HOMES = {
     "Cluster": "cluster", "Job": "job", "JobHandle": "session", "Mapper": "job", "Origin": "io", "Part": "io",
     "RecordBlock": "io", "Reducer": "job", "Result": "result", "Sink": "io", "Source": "io", "Split": "io",
     "context": "taskcontext", "counter": "taskcontext", "custom": "io", "explain": "session",
-    "files": "io", "open_sink": "io", "read_csv": "io", "read_files": "io", "read_ipc": "io", "read_json": "io",
-    "read_parquet": "io", "read_text": "io", "register": "io", "run": "session", "source": "io", "submit": "session",
+    "files": "io", "join": "session", "open_sink": "io", "read_csv": "io", "read_files": "io", "read_ipc": "io",
+    "read_json": "io", "read_parquet": "io", "read_text": "io", "register": "io", "run": "session", "source": "io",
+    "submit": "session",
     "Tuning": "tuning", "tune": "tuning",
     "Walkthrough": "tour", "walkthrough": "tour",
 }  # fmt: skip

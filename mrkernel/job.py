@@ -9,6 +9,7 @@ from typing import Any
 
 from mrkernel import agg
 from mrkernel.errors import JobSpecError
+from mrkernel.joins import Join
 
 __all__ = ["Job", "Mapper", "Reducer"]
 
@@ -87,6 +88,8 @@ class Job:
         For a batch mapper: the name of the key column, or names for a key that is a tuple.
     name
         What displays call the job.
+    join
+        Instead of functions: how two sources are joined. It is what :func:`mrkernel.join` makes.
 
     Raises
     ------
@@ -110,6 +113,7 @@ class Job:
     teardown: Callable[..., None] | None = field(default=None, kw_only=True)
     key: str | tuple[str, ...] | None = field(default=None, kw_only=True)
     name: str = field(default="", kw_only=True)
+    join: Join | None = field(default=None, kw_only=True)
     previous: Job | None = field(default=None, kw_only=True, repr=False)
 
     def __post_init__(self) -> None:

@@ -10,6 +10,7 @@ from mrkernel.config import Settings, counted, format_bytes
 from mrkernel.errors import JobSpecError
 from mrkernel.io import Source, Split
 from mrkernel.job import Job
+from mrkernel.joins import JoinPlan, plan_join
 from mrkernel.render import plan_html, plan_text
 
 __all__ = ["SMALL_FUNCTION_ROWS", "Plan", "StepPlan", "make_plan", "plan_partitions", "plan_step", "reduce_tasks"]
@@ -43,6 +44,8 @@ class StepPlan:
         Into how many partitions map tasks sort their output; 0 without a shuffle.
     has_fixed_partitions
         True if the user chose their number (or a partitioner), so that each stays one part of the result.
+    join
+        How the two sides of the source are joined, where they are.
     """
 
     step: int
@@ -51,6 +54,7 @@ class StepPlan:
     chunk_bytes: int
     n_partitions: int
     has_fixed_partitions: bool
+    join: JoinPlan | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +73,8 @@ class Plan:
         facts = [("input", f"{self.first.source.name}" + (f", {format_bytes(size)}" if size is not None else ""))]
         chosen = "given" if self.settings.chunk_size else "chosen from the input's size"
         facts.append(("chunk size", f"{format_bytes(self.first.chunk_bytes)} ({chosen})"))
+        if self.first.join is not None:
+            return [*facts, *_join_facts(self.first.join, self.first), ("workers", f"{self.n_workers}")]
         for number, step in enumerate(self.job.steps):
             label = f" {number + 1}" if self.job.n_steps > 1 else ""
             tasks = counted(len(splits), "task") if number == 0 else "a task for each chunk of the step before"
@@ -129,7 +135,7 @@ def plan_step(step: Job, number: int, source: Source, settings: Settings, n_work
     n_partitions, is_fixed = plan_partitions(step, settings, size, n_workers)
     return StepPlan(
         step=number, source=source, splits=splits, chunk_bytes=chunk_bytes, n_partitions=n_partitions,
-        has_fixed_partitions=is_fixed,
+        has_fixed_partitions=is_fixed, join=plan_join(step.join, source) if step.join is not None else None,
     )  # fmt: skip
 
 
@@ -196,8 +202,20 @@ def _balanced(rows: Sequence[int], n_tasks: int) -> list[tuple[int, ...]]:
     return [*groups, tuple(current)] if current else groups
 
 
+def _join_facts(join: JoinPlan, plan: StepPlan) -> list[tuple[str, str]]:
+    keys = ", ".join(key.left if key.left == key.right else f"{key.left} = {key.right}" for key in join.columns.keys)
+    partitions = f"{counted(plan.n_partitions, 'partition')} by hash of the key"
+    return [
+        ("map", f"{counted(len(plan.splits), 'task')}: the rows of both sides"),
+        ("join", f"{join.how}, on {keys}"),
+        ("sides", join.reason),
+        ("shuffle", partitions if join.small is None or not join.is_forced else "none"),
+        ("columns", ", ".join(join.columns.schema.names)),
+    ]
+
+
 def _has_shuffle(step: Job) -> bool:
-    return step.reducer is not None or step.sort is not None
+    return step.reducer is not None or step.sort is not None or step.join is not None
 
 
 def _map_words(step: Job) -> str:

@@ -6,20 +6,23 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from mrkernel.engine.executor import TaskCall
 from mrkernel.engine.ranges import key_ranges
 from mrkernel.engine.shuffle import Run
 from mrkernel.engine.stages import Calls, Stage, stage_name
-from mrkernel.engine.tasks import ErrorPolicy, MapCall, MergeCall, ReduceCall
+from mrkernel.engine.tasks import ErrorPolicy, JoinCall, MapCall, MergeCall, ReduceCall
+from mrkernel.io import Split
 from mrkernel.job import Job
 from mrkernel.planner import Plan, StepPlan, reduce_tasks
 
 __all__ = ["CallMaker", "readable"]
 
 
-def readable(stage: Stage) -> tuple[Run, ...]:
-    """What a stage has written, as the tasks need it that read it."""
-    return tuple(run.bare() for run in stage.runs())
+def readable(*stages: Stage) -> tuple[Run, ...]:
+    """What stages have written, as the tasks need it that read it."""
+    return tuple(run.bare() for stage in stages for run in stage.runs())
 
 
 class CallMaker:
@@ -40,7 +43,8 @@ class CallMaker:
 
     def _common(self, plan: StepPlan, stage: str, folder: str) -> dict[str, Any]:
         return {"job_id": self._job_id, "stage": stage, "attempt": 1, "job": self._job, "step": plan.step,
-                "folder": folder, "errors": self._errors, "is_profiled": self._settings.profile}  # fmt: skip
+                "folder": folder, "errors": self._errors, "is_profiled": self._settings.profile,
+                "join": plan.join}  # fmt: skip
 
     def maps(self, plan: StepPlan, folder: str) -> Calls:
         """One call for each split; without a shuffle they write the step's result to ``folder``."""
@@ -54,6 +58,27 @@ class CallMaker:
 
         return Calls(len(plan.splits), make)
 
+    def side(self, plan: StepPlan, stage: str, side: str | None) -> Calls:
+        """One call for each split of one side of a join, or of both, to write its rows by partition."""
+        common = {**self._common(plan, stage, self._scratch), "n_partitions": plan.n_partitions, "combine": None}
+        splits = _splits(plan, side)
+
+        def make(task: int) -> MapCall:
+            return MapCall(**common, task=task, source=plan.source, split=splits[task], has_shuffle=True)
+
+        return Calls(len(splits), make)
+
+    def joins(self, plan: StepPlan, stage: str, small: Stage, folder: str) -> Calls:
+        """One call for each split of the side that is not sent whole, to join it with the other, which is."""
+        assert plan.join is not None
+        common = {**self._common(plan, stage, folder), "n_partitions": 0, "combine": None, "runs": readable(small)}
+        splits = _splits(plan, plan.join.large)
+
+        def make(task: int) -> JoinCall:
+            return JoinCall(**common, task=task, source=plan.source, split=splits[task], has_shuffle=False)
+
+        return Calls(len(splits), make)
+
     def merges(self, plan: StepPlan, stage: str, groups: Sequence[tuple[Run, ...]]) -> list[TaskCall]:
         """One call for each group of runs."""
         common = self._common(plan, stage, self._scratch)
@@ -62,14 +87,19 @@ class CallMaker:
             for number, group in enumerate(groups)
         ]
 
-    def reduces(self, step: Job, plan: StepPlan, source: Stage, folder: str, n_workers: int) -> list[TaskCall]:
-        """One call for each range of keys, or for each group of partitions, of what a stage has written."""
-        common = {**self._common(plan, stage_name("reduce", plan.step), folder), "runs": readable(source)}
+    def reduces(
+        self, step: Job, plan: StepPlan, sources: Sequence[Stage], folder: str, n_workers: int
+    ) -> list[TaskCall]:
+        """One call for each range of keys, or for each group of partitions, of what stages have written."""
+        common = {**self._common(plan, stage_name("reduce", plan.step), folder), "runs": readable(*sources)}
         if step.sort == "key":
-            ranges = enumerate(self._ranges(step, plan, source.runs(), n_workers))
+            runs = [run for source in sources for run in source.runs()]
+            ranges = enumerate(self._ranges(step, plan, runs, n_workers))
             return [ReduceCall(**common, task=n, partitions=(), lower=low, upper=up) for n, (low, up) in ranges]
         n_bytes = sum(run.n_bytes for run in common["runs"])
-        groups = reduce_tasks(step, plan, source.rows.tolist(), n_workers, n_bytes=n_bytes)
+        # A stage that has written nothing does not know of partitions.
+        rows = np.sum([source.rows for source in sources if source.runs()], axis=0, dtype=np.int64)
+        groups = reduce_tasks(step, plan, np.atleast_1d(rows).tolist(), n_workers, n_bytes=n_bytes)
         return [
             ReduceCall(**common, task=number, partitions=group, keeps_apart=plan.has_fixed_partitions)
             for number, group in enumerate(groups)
@@ -81,3 +111,7 @@ class CallMaker:
         n_bytes = sum(run.n_bytes for run in runs)
         groups = reduce_tasks(step, like_partitions, [-(-total // 256)] * 256, n_workers, n_bytes=n_bytes)
         yield from key_ranges(runs, self._settings.reducers or len(groups))
+
+
+def _splits(plan: StepPlan, side: str | None) -> list[Split]:
+    return [split for split in plan.splits if side in {None, split.payload[0]}]

@@ -14,6 +14,7 @@ from itertools import count
 from mrkernel.config import counted
 from mrkernel.engine.calls import CallMaker, readable
 from mrkernel.engine.executor import AttemptLost, AttemptStarted, Executor, Message, News, TaskCall
+from mrkernel.engine.join_stages import JoinStages, join_stage_names
 from mrkernel.engine.joining import joined_in_key_order
 from mrkernel.engine.ledger import Ledger
 from mrkernel.engine.shuffle import LostRunError, Run
@@ -25,7 +26,7 @@ from mrkernel.engine.stages import (
     stage_name,
     task_finished,
 )
-from mrkernel.engine.tasks import ReduceCall, TaskReport
+from mrkernel.engine.tasks import JoinCall, ReduceCall, TaskReport
 from mrkernel.engine.wording import failure_error, lost_failure, with_source_lines
 from mrkernel.errors import ClusterError, JobCancelledError
 from mrkernel.events import (
@@ -169,6 +170,9 @@ class Driver:
         return joined_in_key_order(parts) if is_by_hash and settings.reducers is None else parts
 
     def _stage_names(self) -> Iterator[str]:
+        if self._plan.first.join is not None:
+            yield from join_stage_names(self._plan.first.join)
+            return
         for number, step in enumerate(self._plan.job.steps):
             yield stage_name("map", number)
             if step.reducer is not None or step.sort is not None:
@@ -190,10 +194,12 @@ class Driver:
                 return self._try_step(step, plan, folder)
             except LostRunError:
                 self._counters = dict(counters)
-                self._say("merged files were lost; the step runs again")
+                self._say("files between its stages were lost; the step runs again")
         return self._try_step(step, plan, folder)
 
     def _try_step(self, step: Job, plan: StepPlan, folder: str) -> list[Run]:
+        if plan.join is not None:
+            return JoinStages(self._calls, self._run_stage, self._say, self._executor.n_workers).run(step, plan, folder)
         maps = self._calls.maps(plan, folder)
         input_bytes = plan.source.size_bytes()
         stage = self._run_stage(stage_name("map", plan.step), maps, input_bytes=input_bytes)
@@ -201,7 +207,7 @@ class Driver:
         if not plan.n_partitions:
             return stage.runs()
         merged = self._merged(step, plan, stage)
-        reduces = self._calls.reduces(step, plan, merged, folder, self._executor.n_workers)
+        reduces = self._calls.reduces(step, plan, [merged], folder, self._executor.n_workers)
         n_rows = int(merged.rows.sum())
         is_one = [call.partitions for call in reduces if isinstance(call, ReduceCall)] == [()]
         # Of fewer nobody expects a shuffle.
@@ -350,7 +356,7 @@ class Driver:
     def _on_lost_files(self, report: TaskReport, stage: Stage, maps: Stage) -> None:
         """Run exactly the map tasks again whose files are gone; the reduce task follows when they are back."""
         call = stage.call(report.task)
-        if not isinstance(call, ReduceCall) or report.attempt < call.attempt:
+        if not isinstance(call, (JoinCall, ReduceCall)) or report.attempt < call.attempt:
             return
         for task in report.lost:
             writer = maps.call(task)
@@ -373,7 +379,7 @@ class Driver:
         maps.mended.clear()
         runs = readable(maps)
         for call in list(stage.unfinished()):
-            if isinstance(call, ReduceCall):
+            if isinstance(call, (JoinCall, ReduceCall)):
                 fresh = dataclasses.replace(call, runs=runs)
                 stage.change(fresh)
                 if call.task < stage.n_given:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mrkernel.engine.executor import TaskCall
-from mrkernel.engine.tasks import MapCall, ReduceCall
+from mrkernel.engine.tasks import JoinCall, MapCall, ReduceCall
 
 __all__ = ["Shared", "Sharing", "restored", "unpacked"]
 
@@ -70,9 +70,12 @@ class Sharing:
 
 
 def _common(call: TaskCall) -> tuple[str, ...]:
+    names = ["job", *(["join"] if call.join is not None else [])]
     if isinstance(call, MapCall):
-        return "job", "source"
-    return ("job", "runs") if isinstance(call, ReduceCall) else ("job",)
+        names.append("source")
+    if isinstance(call, (JoinCall, ReduceCall)):
+        names.append("runs")
+    return tuple(names)
 
 
 def unpacked(content: bytes) -> Any:

@@ -156,7 +156,7 @@ def write_run(
     """Write ``table`` sorted by partition; rows of a partition keep their order. ``small`` takes it if it is small."""
     counts = np.bincount(partitions, minlength=n_partitions)
     rows = tuple(counts.tolist())
-    schema = table.schema.with_metadata({_ROWS: _packed(counts)})
+    schema = table.schema.with_metadata({**(table.schema.metadata or {}), _ROWS: _packed(counts)})
     stem = f"map-{task:05d}"
     if table.nbytes <= _SMALL:
         sink = pa.BufferOutputStream()
@@ -395,4 +395,6 @@ def _read(run: Run, read: Callable[[], Any]) -> pa.Table:
     except OSError:
         raise LostRunError((run.task,)) from None
     table = found if isinstance(found, pa.Table) else pa.Table.from_batches([found])
-    return table.replace_schema_metadata(None)
+    # What a task says of its columns stays.
+    told = {name: value for name, value in (table.schema.metadata or {}).items() if name != _ROWS}
+    return table.replace_schema_metadata(told or None)

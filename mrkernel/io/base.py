@@ -94,10 +94,14 @@ class Source(ABC):
         What one record is called in messages: "line" or "row".
     is_keyed
         True if each row is a (key, value) pair from an earlier step, so that a mapper with two parameters fits.
+    has_own_marks
+        True if the batches come from mrkernel's own tasks, so that a column may be believed that claims to hold pickled
+        Python values; what comes from outside must not be.
     """
 
     record_name: str = "row"
     is_keyed: bool = False
+    has_own_marks: bool = False
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import ipc
 
-from mrkernel.batches import decode_column
+from mrkernel.batches import concat_columns, decode_column
 from mrkernel.errors import SourceChangedError
 from mrkernel.io import Origin, RecordBlock, Source, Split
 
@@ -51,6 +51,7 @@ class PartsSource(Source):
 
     record_name = "row"
     is_keyed = True
+    has_own_marks = True
 
     @property
     def name(self) -> str:
@@ -102,10 +103,14 @@ class PartsSource(Source):
             first += batch.num_rows
 
     def schema(self) -> pa.Schema | None:
-        for part in self.parts:
-            if part.n_rows:
-                return ipc.open_file(pa.memory_map(part.path)).schema
-        return None
+        """Columns of all parts; one whose type differs from part to part is one of Python values."""
+        schemas = [ipc.open_file(pa.memory_map(part.path)).schema for part in self.parts if part.n_rows]
+        if not schemas or all(schema.equals(schemas[0], check_metadata=True) for schema in schemas):
+            return schemas[0] if schemas else None
+        names = dict.fromkeys(name for schema in schemas for name in schema.names)
+        fields = {name: [schema.field(name) for schema in schemas if name in schema.names] for name in names}
+        empty = {name: [(pa.nulls(0, field.type), field) for field in fields[name]] for name in names}
+        return pa.schema([concat_columns(columns, name)[1] for name, columns in empty.items()])
 
     def locate(self, split: Split, block: RecordBlock, index: int) -> Origin:
         row = split.start + block.first + index
@@ -117,6 +122,11 @@ class OwnedSource(PartsSource):
     """The same, keeping the Result whose files these are alive in this process; workers get the rest."""
 
     owner: Any = None
+
+    def schema(self) -> pa.Schema | None:
+        """Columns of all parts; those of the empty result where no part has rows."""
+        schema = super().schema()
+        return self.owner.schema if schema is None and self.owner is not None else schema
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (PartsSource, (self.parts, self.label))

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from mrkernel.config import Settings
 from mrkernel.engine import Driver, InlineExecutor, Outcome, Run
 from mrkernel.events import Listener
@@ -49,7 +51,7 @@ class Preparation:
             self._folders.discard()
             raise
         handle = JobHandle(self._job_id, plan, listeners)
-        finish = partial(self._finish, planned=tuple(plan.facts()))
+        finish = partial(self._finish, planned=tuple(plan.facts()), empty=self._empty(plan))
         handle.start(lambda: self._driver(plan, handle), finish, self._folders.discard_input, sink)
         return handle
 
@@ -102,12 +104,19 @@ class Preparation:
             for path in source.local_files():
                 send_file(self._place.client, path)
 
-    def _finish(self, outcome: Outcome, progress: Progress, *, planned: tuple[tuple[str, str], ...]) -> Result:
+    def _empty(self, plan: Plan) -> pa.Table | None:
+        """The result where it has no rows; None for what those of any job look like."""
+        if plan.first.join is not None:
+            return plan.first.join.columns.schema.empty_table()
         reduction = self._job.reduction
+        return reduction.empty() if reduction is not None else None
+
+    def _finish(
+        self, outcome: Outcome, progress: Progress, *, planned: tuple[tuple[str, str], ...], empty: pa.Table | None
+    ) -> Result:
         return Result(_part_files(outcome.parts), name=self._job.name, counters=outcome.counters,
                       report=Report(progress=progress, skew=Skew(outcome.evenness)), limit=self._given.limit,
-                      errors=Errors(outcome.bad),
-                      empty=reduction.empty() if reduction is not None else None,
+                      errors=Errors(outcome.bad), empty=empty,
                       place=None if self._is_remote else self._place, planned=planned)  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mrkernel.config import counted
-from mrkernel.errors import OptionError
+from mrkernel.errors import JobSpecError, OptionError
 from mrkernel.job import Job
 from mrkernel.render import walkthrough_html, walkthrough_text
 from mrkernel.render.front import notebook_front
@@ -61,6 +61,8 @@ def walkthrough(job: Job, source: Any, *, records: int = 20, partitions: int = 3
     ------
     OptionError
         For a number out of range.
+    JobSpecError
+        For a join, which has no functions to follow.
 
     Examples
     --------
@@ -70,6 +72,9 @@ def walkthrough(job: Job, source: Any, *, records: int = 20, partitions: int = 3
     2 records through words
     ...
     """
+    if job.steps[0].join is not None:
+        raise JobSpecError("a join has no functions to follow records through",
+                           hint="walk through a job that reads its result")  # fmt: skip
     for name, number, most in (("records", records, _MOST_RECORDS), ("partitions", partitions, _MOST_PARTITIONS)):
         if not 1 <= number <= most:
             raise OptionError(f"{name} = {number} cannot be shown", hint=f"from 1 to {most}")

@@ -93,6 +93,9 @@ def tune(
         raise JobSpecError(
             f"a job is needed, not a {type(job).__name__}", hint="wrap the functions: mr.Job(mapper, reducer)"
         )
+    if job.steps[0].join is not None:
+        raise JobSpecError("a join cannot be tuned: samples of two inputs hardly ever match",
+                           hint="its plan says what was chosen: --explain, or result.planned")  # fmt: skip
     if executor not in {"cluster", "inline"}:
         raise OptionError(f"executor = {executor!r} cannot be used", hint="it is 'cluster' or 'inline'")
     try:

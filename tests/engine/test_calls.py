@@ -52,7 +52,7 @@ def mapped(n_splits):
 @pytest.mark.parametrize("n_splits", [64, 1024])
 def test_reduce_call_is_small_however_many_splits_there_were(n_splits):
     plan, stage = mapped(n_splits)
-    calls = maker(plan).reduces(JOB, plan.first, stage, "results", 2)
+    calls = maker(plan).reduces(JOB, plan.first, [stage], "results", 2)
     sharing = Holding()
     light, held = sharing.lightened(calls)
     assert max(len(pickle.dumps(call)) for call in light) < 10_000

@@ -309,7 +309,7 @@ def test_deleted_merged_files_run_the_step_again_and_count_once(run, roots):
     assert log.removed
     assert dict(result) == Counter(f"w{n % 7}" for n in range(40))
     assert result.counters == {"records": 40}
-    assert "merged files were lost; the step runs again" in result.report.notes
+    assert "files between its stages were lost; the step runs again" in result.report.notes
 
 
 def test_map_task_that_fails_when_it_runs_again_is_tried_once_more(run, roots, tmp_path):

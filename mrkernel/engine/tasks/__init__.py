@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mrkernel.engine.tasks.attempt import MapCall, MergeCall, ReduceCall, TaskReport, run_attempt
+from mrkernel.engine.tasks.attempt import JoinCall, MapCall, MergeCall, ReduceCall, TaskReport, run_attempt
 from mrkernel.engine.tasks.setting_aside import KEPT, ErrorPolicy
 
-__all__ = ["KEPT", "ErrorPolicy", "MapCall", "MergeCall", "ReduceCall", "TaskReport", "run_attempt"]
+__all__ = ["KEPT", "ErrorPolicy", "JoinCall", "MapCall", "MergeCall", "ReduceCall", "TaskReport", "run_attempt"]

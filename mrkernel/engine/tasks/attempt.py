@@ -20,11 +20,13 @@ from mrkernel.engine.tasks.setting_aside import ErrorLimitReached, ErrorPolicy, 
 from mrkernel.events import BadRecords, Counters, Failure, KeyShares, Phase, Samples
 from mrkernel.io import Source, Split
 from mrkernel.job import Job
+from mrkernel.joins import JoinPlan
 from mrkernel.taskcontext import TaskContext, use_context
 
 __all__ = [
     "AttemptCancelled",
     "Call",
+    "JoinCall",
     "MapCall",
     "MergeCall",
     "Progress",
@@ -57,6 +59,8 @@ class Call:
         What a bad record does.
     is_profiled
         Whether to find out what its time goes to.
+    join
+        For the tasks of a join: what is joined and how.
     """
 
     job_id: str
@@ -68,6 +72,7 @@ class Call:
     folder: str
     errors: ErrorPolicy = field(default_factory=ErrorPolicy)
     is_profiled: bool = False
+    join: JoinPlan | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +84,13 @@ class MapCall(Call):
     n_partitions: int
     has_shuffle: bool
     combine: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JoinCall(MapCall):
+    """Read a split, and join it with the side whose rows are in ``runs``."""
+
+    runs: tuple[Run, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,6 +254,7 @@ def load_job(job: bytes) -> Job:
 
 def run_attempt(call: Call, runtime: Runtime) -> TaskReport:
     """Run one attempt; every exception of the user's, SystemExit included, becomes a Failure."""
+    from mrkernel.engine.tasks.joining import leave_other_joins, run_join, run_side
     from mrkernel.engine.tasks.mapping import run_map
     from mrkernel.engine.tasks.reducing import run_merge, run_reduce
 
@@ -252,12 +265,17 @@ def run_attempt(call: Call, runtime: Runtime) -> TaskReport:
     clock = PhaseClock(kind)
     aside = SettingAside(call.errors, call.stage, call.task, at) if call.errors.is_tolerant else None
     sampler = Sampler(clock) if call.is_profiled else None
+    leave_other_joins(call.job_id)
     with use_context(task), use_clock(clock), sampler or nullcontext():
         try:
             step = load_job(call.job).steps[call.step]
             if sampler is not None:
                 sampler.know(step)
-            if isinstance(call, MapCall):
+            if isinstance(call, JoinCall) or (isinstance(call, ReduceCall) and call.join is not None):
+                outcome = run_join(call, runtime, at, aside)
+            elif isinstance(call, MapCall) and call.join is not None:
+                outcome = run_side(call, runtime, at, aside)
+            elif isinstance(call, MapCall):
                 outcome = run_map(call, step, runtime, task, at, aside)
             elif isinstance(call, MergeCall):
                 outcome = run_merge(call, step, runtime)
