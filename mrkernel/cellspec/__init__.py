@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mrkernel.cellspec.functions import aggregate, aggregate_names, bound_names, build_job, cell_functions
-from mrkernel.cellspec.inputs import is_input, resolve_source
+from mrkernel.cellspec.inputs import is_input, resolve_sides, resolve_source
 from mrkernel.cellspec.line import format_option, help_text, interpolate, parse, split_line
 from mrkernel.cellspec.options import OPTIONS, Option, options_of
 from mrkernel.cellspec.spec import CellSpec
@@ -26,6 +26,7 @@ __all__ = [
     "is_input",
     "options_of",
     "parse",
+    "resolve_sides",
     "resolve_source",
     "reworded",
     "reworded_hint",

@@ -9,6 +9,7 @@ import keyword
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
@@ -16,11 +17,13 @@ from mrkernel.cellspec.options import EXAMPLES, FUNCTIONS, SUMMARIES, options_of
 from mrkernel.cellspec.spec import CellSpec, title_of
 from mrkernel.config import Settings
 from mrkernel.errors import OptionError
+from mrkernel.joins import Join
 
 __all__ = ["check_name", "format_option", "help_text", "interpolate", "parse", "split_line"]
 
 _BRACES = re.compile(r"\{\{\s*(.*?)\s*\}\}")
 _HELP = frozenset({"-h", "--help"})
+_KEEPING = frozenset({"mapper", "reducer"})
 _RESERVED = frozenset({"In", "Out", "get_ipython", "exit", "quit"})
 
 
@@ -32,7 +35,7 @@ def parse(line: str, namespace: Mapping[str, Any], magic: str = "mapreduce", *, 
     namespace
         The notebook's variables, for ``{{name}}``.
     magic
-        ``"mapreduce"``, ``"mapper"`` or ``"reducer"``.
+        ``"mapreduce"``, ``"mrjoin"``, ``"mapper"`` or ``"reducer"``.
     is_line
         Whether it is the line magic, for messages.
 
@@ -55,9 +58,10 @@ def parse(line: str, namespace: Mapping[str, Any], magic: str = "mapreduce", *, 
     if rest:
         _refuse_rest(rest, magic, title)
     given = vars(values)
-    if magic != "mapreduce":
+    if magic in _KEEPING:
         return CellSpec(magic=magic, target=check_name(given["target"], title))
-    return _spec(given, title, is_line=is_line)
+    spec = _spec(magic, given, title, is_line=is_line)
+    return spec if magic == "mapreduce" else _joining(spec, given, title)
 
 
 def split_line(line: str, title: str = "the option line") -> list[str]:
@@ -109,7 +113,7 @@ def help_text(magic: str) -> str:
         value = f" [{option.metavar}]" if option.is_bare else value
         lines.append(f"{', '.join(option.flags)}{value}")
         lines.append(f"    {option.help}")
-    if magic == "mapreduce":
+    if magic not in _KEEPING:
         lines += ["", "{{name}} on the option line stands for a notebook variable. An option beats %config MapReduce,",
                   "which beats pyproject.toml and the user's configuration file."]  # fmt: skip
     return "\n".join(lines)
@@ -145,7 +149,7 @@ class _Once(argparse.Action):
 
 def _parser(magic: str, title: str) -> _Parser:
     parser = _Parser(prog=title, add_help=False, allow_abbrev=False)
-    if magic != "mapreduce":
+    if magic in _KEEPING:
         parser.add_argument("target")
     for option in options_of(magic):
         nargs = 0 if not option.metavar else "+" if option.several else "?" if option.is_bare else None
@@ -162,11 +166,12 @@ def _refuse_rest(rest: Sequence[str], magic: str, title: str) -> NoReturn:
             close = get_close_matches(name, flags, n=1)
             hint = f"did you mean {close[0]}?" if close else f"{title} -h shows all options"
             raise OptionError(f"{title}: there is no option {name}", hint=hint)
-    hint = "inputs follow -i; quote a value that holds spaces" if magic == "mapreduce" else "give one name"
+    inputs = {"mapreduce": "-i", "mrjoin": "-l and -r"}.get(magic)
+    hint = f"inputs follow {inputs}; quote a value that holds spaces" if inputs else "give one name"
     raise OptionError(f"{title}: {rest[0]!r} belongs to no option", hint=hint)
 
 
-def _spec(given: dict[str, Any], title: str, *, is_line: bool) -> CellSpec:
+def _spec(magic: str, given: dict[str, Any], title: str, *, is_line: bool) -> CellSpec:
     if given["plot"] and given["no_plot"]:
         raise OptionError(f"{title}: --plot and --no-plot exclude each other", hint="give one of them")
     if given["overwrite"] and given["append"]:
@@ -177,30 +182,42 @@ def _spec(given: dict[str, Any], title: str, *, is_line: bool) -> CellSpec:
         raise OptionError(f"{title}: --explain runs nothing, so there is nothing to do in the background",
                           hint="give one of them")  # fmt: skip
     return CellSpec(
-        magic="mapreduce",
+        magic=magic,
         is_line=is_line,
-        inputs=tuple(given["input"] or ()),
-        format=given["format"],
-        format_options=dict(format_option(text, title) for text in given["format_option"] or ()),
+        inputs=tuple(given.get("input") or ()),
+        format=given.get("format"),
+        format_options=dict(format_option(text, title) for text in given.get("format_option") or ()),
         output=check_name(given["output"], title, "-o") if given["output"] else None,
         save=given["save"],
         overwrite=bool(given["overwrite"]),
         append=bool(given["append"]),
-        settings=_settings(given, title),
-        sort=given["sort"],
+        settings=_settings(magic, given, title),
+        sort=given.get("sort"),
         plot=True if given["plot"] else False if given["no_plot"] else None,
         plot_kind=given["plot"] if isinstance(given["plot"], str) else None,
         explain=bool(given["explain"]),
         background=bool(given["background"]),
-        kept={role: given[role] for role in ("mapper", "reducer", "combiner") if given[role]},
+        kept={role: given[role] for role in ("mapper", "reducer", "combiner") if given.get(role)},
         name=given["name"],
     )
 
 
-def _settings(given: dict[str, Any], title: str) -> dict[str, Any]:
+def _joining(spec: CellSpec, given: dict[str, Any], title: str) -> CellSpec:
+    """The spec with its sides; rows of a join are seldom worth a plot that nobody has asked for."""
+    found = {name: given[name] for name in ("on", "left_on", "right_on", "how", "suffixes") if given[name] is not None}
+    broadcast = {"on": True, "off": False}.get(given["broadcast"] or "auto")
+    try:
+        join = Join.of(**found, broadcast=broadcast)
+    except OptionError as error:
+        raise OptionError(f"{title}: {error.message}", hint=error.hint) from None
+    return replace(spec, left=tuple(given["left"] or ()), right=tuple(given["right"] or ()), join=join,
+                   plot=bool(spec.plot))  # fmt: skip
+
+
+def _settings(magic: str, given: dict[str, Any], title: str) -> dict[str, Any]:
     chosen = {
         option.setting: given[option.dest]
-        for option in options_of("mapreduce")
+        for option in options_of(magic)
         if option.setting and given[option.dest] is not None
     }
     if given["no_progress"]:

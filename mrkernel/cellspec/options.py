@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["EXAMPLES", "FUNCTIONS", "OPTIONS", "SUMMARIES", "Option", "options_of"]
+from mrkernel.joins import HOWS
+
+__all__ = ["EXAMPLES", "FUNCTIONS", "JOIN_OPTIONS", "OPTIONS", "SUMMARIES", "Option", "options_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +94,29 @@ OPTIONS: tuple[Option, ...] = (
     Option(flags=("-h", "--help"), help="show this help", magics=("mapreduce", "mapper", "reducer")),
 )  # fmt: skip
 
+JOIN_OPTIONS: tuple[Option, ...] = (
+    Option(flags=("-l", "--left"), metavar="INPUT", several=True, completes="input",
+           help="the left side: paths, globs, folders or URLs; or one notebook variable"),
+    Option(flags=("-r", "--right"), metavar="INPUT", several=True, completes="input",
+           help="the right side"),
+    Option(flags=("--on",), metavar="COLUMN", several=True, help="key columns that both sides have"),
+    Option(flags=("--left-on",), metavar="COLUMN", several=True,
+           help="key columns of the left side, where the right side calls them differently"),
+    Option(flags=("--right-on",), metavar="COLUMN", several=True,
+           help="what the right side calls them"),
+    Option(flags=("--how",), metavar="HOW", choices=HOWS,
+           help="inner (the default), left, right, outer; semi: rows of the left side that match, anti: that do not"),
+    Option(flags=("--suffixes",), metavar="SUFFIX", several=True,
+           help="two: what is added to the names of other columns that both sides have, else _x _y"),
+    Option(flags=("--broadcast",), metavar="on|off|auto", choices=("on", "off", "auto"),
+           help="send the smaller side whole to each worker, shuffle both, or decide by size"),
+)  # fmt: skip
+# What a join has none of: one input, and functions.
+_NOT_JOINING = frozenset({"input", "format", "format_option", "mapper", "reducer", "combiner", "sort", "combine"})
+
 SUMMARIES = {
     "mapreduce": "Run the mapper and reducer that this cell defines, or kept ones, and show the result.",
+    "mrjoin": "Join two inputs on equal keys, with the rows and columns of pandas.merge, and show the result.",
     "mapper": "Define a mapper and keep it under NAME for later cells.",
     "reducer": "Define a reducer and keep it under NAME for later cells.",
 }
@@ -117,6 +140,16 @@ Other first lines for such a cell:
 A line of its own, with functions that %%mapper words and %%reducer total have kept:
 
     %mapreduce -i books/*.txt --mapper words --reducer total -o counts""",
+    "mrjoin": """Join files with a variable. The result is shown, and bound to joined:
+
+    %mrjoin -l orders/*.parquet -r customers --on customer -o joined
+
+Other lines:
+
+    %mrjoin -l flights.csv -r planes --left-on tailnum --right-on plane --how left -o flown
+    %mrjoin -l orders -r returned --on order --how anti -o kept --save kept.parquet
+
+Alone in a cell, as %%mrjoin …, it leaves the page free to press Cancel.""",
     "mapper": """Keep a mapper, and use it:
 
     %%mapper words
@@ -149,4 +182,6 @@ Whatever else the cell defines, its functions may use."""
 
 def options_of(magic: str) -> tuple[Option, ...]:
     """The options that a magic knows."""
+    if magic == "mrjoin":
+        return (*JOIN_OPTIONS, *(option for option in OPTIONS if option.dest not in _NOT_JOINING))
     return tuple(option for option in OPTIONS if magic in option.magics)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from mrkernel.joins import Join
+
 __all__ = ["CellSpec", "title_of"]
 
 
@@ -15,13 +17,15 @@ class CellSpec:
     Attributes
     ----------
     magic
-        ``"mapreduce"``, ``"mapper"`` or ``"reducer"``.
+        ``"mapreduce"``, ``"mrjoin"``, ``"mapper"`` or ``"reducer"``.
     is_line
         Whether it is the line magic, ``%mapreduce``.
     target
         The NAME of ``%%mapper NAME``; else empty.
     inputs
         Locations, or one notebook variable's name.
+    left, right, join
+        For ``"mrjoin"``: the same for each side, and how they are joined.
     settings
         Only those given on the line, checked, by their names in :class:`mrkernel.config.Settings`.
     plot
@@ -38,6 +42,9 @@ class CellSpec:
     is_line: bool = False
     target: str = ""
     inputs: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+    right: tuple[str, ...] = ()
+    join: Join | None = None
     format: str | None = None
     format_options: dict[str, Any] = field(default_factory=dict)
     output: str | None = None

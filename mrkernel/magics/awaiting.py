@@ -1,4 +1,4 @@
-"""Turns a ``%%mapreduce`` cell into one that awaits, so that the kernel answers its front end meanwhile."""
+"""Turns a cell that runs a job into one that awaits it, so that the kernel answers its front end meanwhile."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 __all__ = ["AwaitTransform"]
 
-_FIRST_LINE = re.compile(r"%%(mapreduce|mapper|reducer)(?:[ \t]+([^\n]*))?\n?$")
+_FIRST_LINE = re.compile(r"%%(mapreduce|mrjoin|mapper|reducer)(?:[ \t]+([^\n]*))?\n?$")
 
 
 class AwaitTransform:
@@ -25,7 +25,7 @@ class AwaitTransform:
         if not match or self._shell.display_trap.is_active:
             return lines
         name, line, body = match[1], (match[2] or "").strip(), "".join(lines[1:])
-        if name == "mapreduce":
+        if name in {"mapreduce", "mrjoin"}:
             # IPython refuses a cell magic without a body, and does so without an error output.
-            return [f"await get_ipython().run_cell_magic('mapreduce_async', {line!r}, {body or chr(10)!r})\n"]
+            return [f"await get_ipython().run_cell_magic('{name}_async', {line!r}, {body or chr(10)!r})\n"]
         return lines if body.strip() else [f"get_ipython().run_cell_magic({name!r}, {line!r}, {chr(10)!r})\n"]

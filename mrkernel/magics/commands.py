@@ -1,4 +1,4 @@
-"""The magics: ``%%mapreduce``, ``%mapreduce``, ``%%mapper``, ``%%reducer`` and ``%mr``."""
+"""The magics: ``%%mapreduce``, ``%mapreduce``, ``%mrjoin``, ``%%mapper``, ``%%reducer`` and ``%mr``."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from mrkernel.cellspec import (
     cell_functions,
     help_text,
     parse,
+    resolve_sides,
     resolve_source,
 )
 from mrkernel.errors import OptionError
@@ -61,10 +62,7 @@ class MapReduceMagics(Magics):
     def mapreduce(self, line: str, cell: str | None = None) -> Any:
         __tracebackhide__ = True
         with in_cell_words():
-            planned = self._plan(line, cell)
-            if planned is None:
-                return None
-            return self._in_background(planned) if planned.spec.background else self._run(planned).wait()
+            return self._run_now(self._plan(line, cell))
 
     @no_var_expand
     @cell_magic
@@ -72,12 +70,22 @@ class MapReduceMagics(Magics):
         """What a ``%%mapreduce`` cell becomes in a kernel; not for use by hand."""
         __tracebackhide__ = True
         with in_cell_words():
-            planned = self._plan(line, cell)
-            if planned is None:
-                return _already(None)
-            if planned.spec.background:
-                return _already(self._in_background(planned))
-            return self._awaited_run(planned, self._run(planned))
+            return self._run_awaited(self._plan(line, cell))
+
+    @no_var_expand
+    @line_cell_magic
+    def mrjoin(self, line: str, cell: str | None = None) -> Any:
+        __tracebackhide__ = True
+        with in_cell_words():
+            return self._run_now(self._plan_join(line, cell))
+
+    @no_var_expand
+    @cell_magic
+    def mrjoin_async(self, line: str, cell: str) -> Awaitable[Any]:
+        """What a ``%%mrjoin`` cell becomes in a kernel; not for use by hand."""
+        __tracebackhide__ = True
+        with in_cell_words():
+            return self._run_awaited(self._plan_join(line, cell))
 
     @no_var_expand
     @cell_magic
@@ -111,12 +119,41 @@ class MapReduceMagics(Magics):
             names = run_body(self.shell, "mapreduce", line, cell)
             functions = cell_functions(names, self.shell.user_ns)
         job = build_job(spec, functions, self.kept, names)
-        planned = Planned(spec, job, as_source(resolve_source(spec, self.shell.user_ns)))
+        return self._planned(Planned(spec, job, as_source(resolve_source(spec, self.shell.user_ns))))
+
+    def _plan_join(self, line: str, cell: str | None) -> Planned | None:
+        spec = parse(line, self.shell.user_ns, "mrjoin", is_line=cell is None)
+        if spec.wants_help:
+            publish_text(help_text("mrjoin"))
+            return None
+        if cell is not None and cell.strip():
+            raise OptionError(f"{spec.title} takes no lines below its own", hint="put what follows in another cell")
+        left, right = resolve_sides(spec, self.shell.user_ns)
+        assert spec.join is not None
+        name = spec.name or spec.output or "join"
+        return self._planned(
+            Planned(spec, *session.join_job(spec.join, left, right, name=name, settings=spec.settings))
+        )
+
+    def _planned(self, planned: Planned) -> Planned | None:
+        """What is ready to run; None where the plan was all that was asked for."""
         self.last = planned
-        if spec.explain:
+        if planned.spec.explain:
             self.explain(planned)
             return None
         return planned
+
+    def _run_now(self, planned: Planned | None) -> Any:
+        if planned is None:
+            return None
+        return self._in_background(planned) if planned.spec.background else self._run(planned).wait()
+
+    def _run_awaited(self, planned: Planned | None) -> Awaitable[Any]:
+        if planned is None:
+            return _already(None)
+        if planned.spec.background:
+            return _already(self._in_background(planned))
+        return self._awaited_run(planned, self._run(planned))
 
     def explain(self, planned: Planned) -> None:
         """Show what a planned cell would do."""
@@ -202,6 +239,7 @@ async def _already(value: Any) -> Any:
 
 
 MapReduceMagics.mapreduce.__doc__ = help_text("mapreduce")
+MapReduceMagics.mrjoin.__doc__ = help_text("mrjoin")
 MapReduceMagics.mapper.__doc__ = help_text("mapper")
 MapReduceMagics.reducer.__doc__ = help_text("reducer")
 MapReduceMagics.mr.__doc__ = subcommand_help()

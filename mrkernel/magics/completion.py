@@ -15,7 +15,7 @@ from mrkernel.magics.subcommands import SUBCOMMANDS
 
 __all__ = ["OptionMatcher"]
 
-_MAGIC_LINE = re.compile(r"\s*(%%?)(mapreduce|mapper|reducer|mr)\s+(.*)$")
+_MAGIC_LINE = re.compile(r"\s*(%%?)(mapreduce|mrjoin|mapper|reducer|mr)\s+(.*)$")
 
 
 class OptionMatcher:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 import mrkernel as mr
@@ -148,3 +149,11 @@ def test_cancel_of_a_loop_replaces_its_worker_and_leaves_no_file(apart: Cluster,
     assert len(before & {worker.pid for worker in apart.workers()}) == 1
     left = apart.client.run(lambda dask_worker: [n for n in os.listdir(dask_worker.local_directory) if "looped" in n])
     assert set(map(tuple, left.values())) == {()}
+
+
+@pytest.mark.parametrize("broadcast", [True, False])
+def test_sides_of_a_join_are_fetched(apart: Cluster, broadcast: bool) -> None:
+    left = pa.table({"k": range(20_000), "v": range(20_000)})
+    right = pa.table({"k": range(0, 30_000, 3), "w": range(10_000)})
+    result = mr.join(left, right, on="k", broadcast=broadcast, cluster=apart, chunk_size="64 KiB", progress=False)
+    assert sorted(result.to_arrow()["w"].to_pylist()) == list(range(6_667))
