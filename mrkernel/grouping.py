@@ -39,6 +39,7 @@ __all__ = [
     "encode_keys",
     "group",
     "merge_keys",
+    "signature",
     "sort_token",
 ]
 
@@ -227,7 +228,7 @@ def _group_objects(keys: list[Any], name: str) -> Groups:
 
 @total_ordering
 class _Natural:
-    """A value of some other class: its own order where it has one, else that of its repr."""
+    """A value of some other class: its own order where it has one, else that of its state."""
 
     __slots__ = ("value",)
 
@@ -241,7 +242,8 @@ class _Natural:
         try:
             return bool(self.value < other.value)
         except TypeError:
-            return repr(self.value) < repr(other.value)
+            # What others see of an object may be its address, which is another one wherever it is unpickled.
+            return signature(self.value) < signature(other.value)
 
     __hash__ = None  # type: ignore[assignment]  # only ever compared
 
@@ -254,6 +256,11 @@ def sort_token(key: Any) -> tuple[Any, ...]:
     """
     if key is None:
         return (0,)
+    # What equals a plain value has its place.
+    if isinstance(key, enum.Enum) and isinstance(key, (Number, str, bytes, tuple)):
+        key = key.value
+    elif isinstance(key, complex) and not key.imag:
+        key = key.real
     if isinstance(key, Number) and not isinstance(key, (complex, enum.Enum)):
         return (1, 1) if key != key else (1, 0, key)
     for rank, (kind, token) in enumerate(_TOKENS, start=2):
@@ -288,3 +295,24 @@ _TOKENS: tuple[tuple[type, Callable[[Any], tuple[Any, ...]]], ...] = (
     # A set's own < means subset, which is no order for sorting.
     (frozenset, lambda value: (sorted(_each(value)),)),
 )
+
+
+def signature(key: Any) -> str:
+    """Text that is equal for equal keys of one class: its name and the state that copying would carry over."""
+    name = f"{type(key).__module__}.{type(key).__qualname__}"
+    if isinstance(key, enum.Enum):
+        return f"{name}.{key.name}"
+    if isinstance(key, type) or callable(key):
+        return f"{name} {getattr(key, '__module__', '')}.{getattr(key, '__qualname__', key)}"
+    _, arguments, *rest = key.__reduce_ex__(4)
+    state = rest[0] if rest else None
+    fields = [state] if not isinstance(state, dict) else sorted(state.items())
+    return f"{name} {[_part(item) for item in (*arguments, *fields)]}"
+
+
+def _part(item: Any) -> str:
+    if isinstance(item, (tuple, list)):
+        return f"({', '.join(_part(each) for each in item)})"
+    if item is None or isinstance(item, (str, bytes, int, float, type)):
+        return repr(item)
+    return signature(item)

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from mrkernel.batches import Column, decode_column, kind_of
 from mrkernel.errors import ValueTypeError
-from mrkernel.grouping import group
+from mrkernel.grouping import group, signature
 
 __all__ = ["hash_keys", "partition_ids"]
 
@@ -79,6 +79,8 @@ def hash_keys(column: Column) -> np.ndarray:
 
 
 def _zero(kind: pa.DataType) -> pa.Scalar:
+    if pa.types.is_fixed_size_binary(kind):
+        return pa.scalar(bytes(kind.byte_width), kind)
     text = pa.types.is_large_string(kind) or pa.types.is_string(kind)
     binary = pa.types.is_large_binary(kind) or pa.types.is_binary(kind)
     return (
@@ -251,29 +253,8 @@ def _hash_other(key: Any) -> int:
         return int(_salted(pa.array([key], pa.time64("us")), "time")[0])
     if isinstance(key, frozenset):
         return int(np.bitwise_xor.reduce(_hash_objects(list(key)), initial=_SALTS["other"]))
-    return _digest(_signature(key).encode("utf-8", "surrogatepass"))
+    return _digest(signature(key).encode("utf-8", "surrogatepass"))
 
 
 def _digest(content: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little")
-
-
-def _signature(key: Any) -> str:
-    """Text that is equal for equal keys of one class: its name and the state that copying would carry over."""
-    name = f"{type(key).__module__}.{type(key).__qualname__}"
-    if isinstance(key, enum.Enum):
-        return f"{name}.{key.name}"
-    if isinstance(key, type) or callable(key):
-        return f"{name} {getattr(key, '__module__', '')}.{getattr(key, '__qualname__', key)}"
-    _, arguments, *rest = key.__reduce_ex__(4)
-    state = rest[0] if rest else None
-    fields = [state] if not isinstance(state, dict) else sorted(state.items())
-    return f"{name} {[_part(item) for item in (*arguments, *fields)]}"
-
-
-def _part(item: Any) -> str:
-    if isinstance(item, (tuple, list)):
-        return f"({', '.join(_part(each) for each in item)})"
-    if item is None or isinstance(item, (str, bytes, int, float, type)):
-        return repr(item)
-    return _signature(item)

@@ -28,7 +28,7 @@ __all__ = ["Server"]
 
 START_S = 60.0
 CLOSE_S = 5.0
-_LOOK_S = 0.1
+_LOOK_MS = 100
 LOG = "server.log"
 # Most libraries read these when they are imported. One task at a time runs in a worker and there is a worker for
 # each core, so more threads only get in each other's way.
@@ -125,7 +125,10 @@ class Server:
 
     def _await(self, word: str, deadline: float) -> Any:
         """The server's next report, which must be the one with this word."""
-        while not select.select([self._channel], [], [], _LOOK_S)[0]:
+        # Unlike select() it knows descriptors beyond 1,023.
+        coming = select.poll()
+        coming.register(self._channel, select.POLLIN)
+        while not coming.poll(_LOOK_MS):
             if _is_program_ending():
                 raise self._failure("the program is ending")
             if time.monotonic() > deadline:

@@ -14,7 +14,7 @@ from mrkernel.render import ClusterPicture, RunningTask, WorkerPicture
 
 __all__ = ["picture"]
 
-_OURS = re.compile(r"mrkernel-(?P<job>.+-[0-9a-f]{8})-(?P<stage>.+)-(?P<task>\d+)-(?P<attempt>\d+)$")
+_OURS = re.compile(r"mrkernel-(?P<job>.+-[0-9a-f]{8})-(?P<stage>.+)-(?P<task>\d+)-(?P<attempt>\d+)-\d+$")
 _MAX_KEY = 60
 
 

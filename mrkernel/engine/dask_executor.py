@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 import pickle
 import queue
@@ -88,6 +89,7 @@ class DaskExecutor:
         self._topic = f"mrkernel-{job_id}"
         self._calls: dict[str, TaskCall] = {}
         self._bundles: dict[str, tuple[Future[Any], list[str]]] = {}
+        self._numbers = itertools.count()
         self._sharing = Sharing(self._hold, dumps, f"{self._topic}-shared")
         self._is_forced = threading.Event()
         self._removed: list[str] = []
@@ -114,7 +116,9 @@ class DaskExecutor:
 
     def start(self, calls: Sequence[TaskCall]) -> None:
         size = min(self._bundle_size(), -(-len(calls) // self.n_workers))
-        keys = [f"{self._topic}-{call.stage.replace(' ', '-')}-{call.task}-{call.attempt}" for call in calls]
+        # Numbered, since a step that runs again has tasks of the same names, and dask would give the old ones back.
+        keys = [f"{self._topic}-{call.stage.replace(' ', '-')}-{call.task}-{call.attempt}-{next(self._numbers)}"
+                for call in calls]  # fmt: skip
         self._calls.update(zip(keys, calls, strict=True))
         cuts = range(0, len(calls), size)
         light, shared = self._sharing.lightened(calls)

@@ -90,6 +90,9 @@ def execute(
         task = worker.state.tasks.get(keys[0])
         return task is None or task.state == "cancelled"
 
+    # Each thread of a worker runs an attempt.
+    limit = worker.memory_manager.memory_limit
+    memory_bytes = limit // worker.state.nthreads if limit else None
     reports = []
     with _marked(worker.local_directory, keys[0]), closing(SmallRuns()) as small:
         for call, key in zip(calls, keys, strict=True):
@@ -104,7 +107,7 @@ def execute(
 
             runtime = Runtime(
                 worker=worker.address, report_progress=report_progress, is_cancelled=is_cancelled, fetch=fetch,
-                small=small, memory_bytes=worker.memory_manager.memory_limit, resident_bytes=resident_bytes,
+                small=small, memory_bytes=memory_bytes, resident_bytes=resident_bytes,
             )  # fmt: skip
             reports.append(pickle.dumps(run_attempt(call, runtime), protocol=5))
             news.say({"key": key, "report": reports[-1]}, is_last=key == keys[-1])

@@ -189,13 +189,15 @@ class Driver:
 
     def _run_step(self, step: Job, plan: StepPlan, folder: str) -> list[Run]:
         counters = dict(self._counters)
-        for _ in range(1, self._plan.settings.attempts):
+        for _ in range(self._plan.settings.attempts):
             try:
                 return self._try_step(step, plan, folder)
             except LostRunError:
                 self._counters = dict(counters)
                 self._say("files between its stages were lost; the step runs again")
-        return self._try_step(step, plan, folder)
+        raise ClusterError(f"the job {self._plan.job.name} lost files between its stages "
+                           f"{self._plan.settings.attempts} times",
+                           hint="see whether something cleans the scratch folder")  # fmt: skip
 
     def _try_step(self, step: Job, plan: StepPlan, folder: str) -> list[Run]:
         if plan.join is not None:
@@ -267,6 +269,9 @@ class Driver:
     def _handle(self, message: Message, stage: Stage, maps: Stage | None) -> None:
         if isinstance(message, News):
             self._emit(news_event(self._job_id, message))
+            return
+        if message.stage not in {stage.name, maps.name if maps is not None else stage.name}:
+            # Of a stage that is over: an attempt too many, or one of a step that runs again.
             return
         # While reduce tasks wait, map tasks whose files were lost run again and may fail or be lost themselves.
         owner = maps if maps is not None and message.stage == maps.name else stage

@@ -52,4 +52,7 @@ class RemoteFile(io.RawIOBase):
             start = self._place - self._first
             pieces.append(self._held[start : start + stop - self._place])
             self._place += len(pieces[-1])
+            if self._place >= self._first + len(self._held):
+                # Many runs are open at a time.
+                self._held = b""
         return b"".join(pieces)

@@ -6,6 +6,7 @@ becomes the result of a dask task: workers hand it on among themselves, and it i
 
 from __future__ import annotations
 
+import itertools
 import pickle
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +20,8 @@ __all__ = ["Shared", "Sharing", "restored", "unpacked"]
 
 # Another dask task takes some ms once; 10,000 calls with so much in each take a second longer to send.
 _LEAST_BYTES = 8 << 10
+# A call has four such things at most; those of steps before are not needed any more.
+_MOST_KNOWN = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class Sharing:
         # By identity; each is kept, so that no other can have it.
         self._known: dict[int, tuple[Any, Shared | None]] = {}
         self.held: dict[str, Any] = {}
+        self._numbers = itertools.count()
 
     def lightened(self, calls: Sequence[TaskCall]) -> tuple[list[TaskCall], dict[str, Any]]:
         """The calls without what is large, and the futures of what they lack by its key."""
@@ -63,9 +67,14 @@ class Sharing:
         if id(value) not in self._known:
             content, found = self._dumps(value), None
             if len(content) > _LEAST_BYTES:
-                found = Shared(f"{self._prefix}-{len(self._known)}")
+                found = Shared(f"{self._prefix}-{next(self._numbers)}")
                 self.held[found.key] = self._hold(found.key, zlib.compress(content, 1))
             self._known[id(value)] = (value, found)
+            if len(self._known) > _MOST_KNOWN:
+                # The cluster keeps what tasks still wait for.
+                _, oldest = self._known.pop(next(iter(self._known)))
+                if oldest is not None:
+                    del self.held[oldest.key]
         return self._known[id(value)][1]
 
 

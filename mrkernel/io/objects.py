@@ -51,15 +51,21 @@ def batch_of(records: list[Any], schema: pa.Schema, name: str, first: int) -> pa
     """Records as one batch of ``schema``; ``first`` is the number of the first one, for messages."""
     try:
         if schema.names == ["value"] and not _are_rows(records):
-            return pa.record_batch([pa.array(records, schema.field(0).type)], schema=schema)
+            return pa.record_batch([_fitting(records, schema.field(0).type)], schema=schema)
         extra = next((key for record in records for key in record if key not in schema.names), None)
         if extra is not None:
             raise ValueError(f"column {extra!r} is not in the first records")
-        columns = [pa.array([record.get(field.name) for record in records], field.type) for field in schema]
+        columns = [_fitting([record.get(field.name) for record in records], field.type) for field in schema]
         return pa.RecordBatch.from_arrays(columns, schema=schema)
     except (*_ARROW_ERRORS, AttributeError) as error:
         place = f"records {first + 1} to {first + len(records)} do not fit the type of the first ones"
         raise _mismatch(name, place, error) from None
+
+
+def _fitting(values: list[Any], kind: pa.DataType) -> pa.Array:
+    """Values as an array; what does not fit raises, also 1.5 and a time of day, of which pa.array makes 1 and a day."""
+    is_cut = pa.types.is_integer(kind) or pa.types.is_date(kind)
+    return pa.array(values).cast(kind) if is_cut else pa.array(values, kind)
 
 
 def dict_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:

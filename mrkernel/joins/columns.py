@@ -25,15 +25,15 @@ class KeyPair:
         The columns' names.
     form
         ``"int64"``, ``"uint64"``, ``"float64"``, ``"text"`` or ``"bytes"``; ``"number"`` where ints meet floats, which
-        only whole numbers of both can; ``"object"`` for what only Python can compare.
+        only whole numbers of both can; ``"day"`` and ``"time"``; ``"object"`` for what only Python can compare.
     unit
-        The type in which times are counted before they are compared as whole numbers, or None.
+        Of the two units in which times are counted the finer one, else None.
     """
 
     left: str
     right: str
     form: str
-    unit: pa.DataType | None = None
+    unit: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +140,9 @@ def _of_right(join: Join, right: pa.Schema, shared: set[str], clashing: set[str]
 def _common(left: pa.Field, right: pa.Field) -> pa.Field:
     """A field that holds the keys of both sides."""
     a, b = left.type, right.type
-    if kind_of(left) == kind_of(right) == "" and (a == b or pa.types.is_null(b)):
+    if a == b and kind_of(left) == kind_of(right) in {"", "tuple"}:
+        return left
+    if kind_of(left) == kind_of(right) == "" and pa.types.is_null(b):
         return left
     if kind_of(left) == kind_of(right) == "" and pa.types.is_null(a):
         return right
@@ -155,9 +157,25 @@ def _common(left: pa.Field, right: pa.Field) -> pa.Field:
             kind = pa.large_string()
         elif _is_bytes(a) and _is_bytes(b):
             kind = pa.large_binary()
+        else:
+            kind = _wider(a, b)
     if kind is None:
         return pa.field(left.name, pa.large_binary(), metadata={KIND: "object"})
     return pa.field(left.name, kind)
+
+
+def _wider(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
+    """The type that both times, or both decimals, fit; None for others."""
+    if pa.types.is_timestamp(a) and pa.types.is_timestamp(b):
+        return pa.timestamp(_finest(a, b), a.tz if a.tz == b.tz else "UTC")
+    tests = (pa.types.is_decimal, pa.types.is_date, pa.types.is_time, pa.types.is_duration)
+    if not any(test(a) and test(b) for test in tests):
+        return None
+    try:
+        both = pa.unify_schemas([pa.schema([("", a)]), pa.schema([("", b)])], promote_options="permissive")
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return None
+    return both.field(0).type
 
 
 # -- how keys are compared -------------------------------------------------------------------------------------
@@ -203,7 +221,7 @@ def _words(field: pa.Field) -> str:
     return f"{_family(field)} ({str(field.type).replace('large_', '')})"
 
 
-def _form(left: pa.Field, right: pa.Field) -> tuple[str, pa.DataType | None]:
+def _form(left: pa.Field, right: pa.Field) -> tuple[str, str | None]:
     if kind_of(left) or kind_of(right):
         return "object", None
     a, b = left.type, right.type
@@ -218,25 +236,16 @@ def _form(left: pa.Field, right: pa.Field) -> tuple[str, pa.DataType | None]:
         return "float64", None
     if all(_is_int(kind) or pa.types.is_floating(kind) for kind in (a, b)):
         return "number", None
-    if _is_text(a) and _is_text(b):
-        return "text", None
-    if _is_bytes(a) and _is_bytes(b):
-        return "bytes", None
-    unit = _unit(a, b)
-    return ("int64", unit) if unit is not None else ("object", None)
+    for form, test in (("text", _is_text), ("bytes", _is_bytes), ("day", pa.types.is_date)):
+        if test(a) and test(b):
+            return form, None
+    if all(pa.types.is_temporal(kind) and hasattr(kind, "unit") for kind in (a, b)):
+        return "time", _finest(a, b)
+    return "object", None
 
 
-def _unit(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
-    if pa.types.is_date(a) and pa.types.is_date(b):
-        return pa.date32()
-    if not all(pa.types.is_temporal(kind) and hasattr(kind, "unit") for kind in (a, b)):
-        return None
-    finest = max(a.unit, b.unit, key=("s", "ms", "us", "ns").index)
-    if pa.types.is_timestamp(a):
-        return pa.timestamp(finest, "UTC" if a.tz else None)
-    if pa.types.is_duration(a):
-        return pa.duration(finest)
-    return pa.time64("ns" if finest == "ns" else "us")
+def _finest(a: pa.DataType, b: pa.DataType) -> str:
+    return str(max(a.unit, b.unit, key=("s", "ms", "us", "ns").index))
 
 
 # -- types -----------------------------------------------------------------------------------------------------

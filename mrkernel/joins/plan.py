@@ -110,15 +110,15 @@ def _small(join: Join, source: Sides, most: int) -> tuple[str | None, str]:
     sizes = {side: source.of(side).size_bytes() for side in allowed}
     known = {side: size for side, size in sizes.items() if size is not None}
     side = min(known, key=lambda one: known[one]) if known else allowed[0]
-    if join.broadcast:
-        return side, f"the {side} side is sent whole to each worker: broadcast is on"
     if known and known[side] * _GROWTH > most:
         # Of two sides the one whose size is not known may still be small.
         unknown = [one for one in allowed if one not in known]
-        if not unknown:
+        if not unknown and not join.broadcast:
             only = "neither side is" if len(allowed) > 1 else f"the {side} side is not"
             return None, f"both sides shuffled: {only} small, with {format_bytes(known[side])}"
-        side = unknown[0]
+        side = unknown[0] if unknown else side
+    if join.broadcast:
+        return side, f"the {side} side is sent whole to each worker: broadcast is on"
     size = sizes[side]
     told = f"{format_bytes(size)}" if size is not None else "of unknown size"
     return side, f"the {side} side, {told}, is sent whole to each worker if it takes under {format_bytes(most)} there"

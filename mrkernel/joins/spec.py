@@ -12,7 +12,6 @@ from mrkernel.errors import OptionError
 __all__ = ["HOWS", "Join"]
 
 HOWS = ("inner", "left", "right", "outer", "semi", "anti")
-_ALIASES = {"full": "outer", "left_semi": "semi", "leftsemi": "semi", "left_anti": "anti", "leftanti": "anti"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,12 +91,11 @@ def _names(value: Any) -> tuple[str, ...]:
 
 
 def _how(value: Any) -> str:
-    name = _ALIASES.get(value, value) if isinstance(value, str) else value
-    if name not in HOWS:
+    if value not in HOWS:
         close = get_close_matches(value, HOWS, n=1) if isinstance(value, str) else []
         hint = f"did you mean {close[0]!r}?" if close else f"it is one of {', '.join(HOWS)}"
         raise OptionError(f"how = {value!r} is no kind of join", hint=hint)
-    return str(name)
+    return str(value)
 
 
 def _suffixes(value: Any) -> tuple[str, str]:

@@ -34,7 +34,8 @@ class Costs:
     Attributes
     ----------
     parts
-        Each of :data:`PARTS` with its seconds; what no attempt used is ``"scheduling"``: starting, waiting, idling.
+        Each of :data:`PARTS` with its seconds; what no attempt that finished used is ``"scheduling"``: starting,
+        waiting, idling, and attempts that were lost.
     lines
         Of the user's own code, the heaviest first.
     """

@@ -95,8 +95,9 @@ class Report:
         """What the time of all workers went to, if the job ran with ``profile=True``; else no rows.
 
         Columns are ``part`` (``"reading"``, ``"user code"``, ``"combine"``, ``"convert"``, ``"shuffle"``, ``"reduce"``,
-        and ``"scheduling"``: starting tasks, and workers that wait), ``seconds``, ``share`` (of all), and for lines of
-        the user's own functions ``file``, ``line``, ``function`` and ``text``. Each second is in one row.
+        and ``"scheduling"``: starting tasks, workers that wait, attempts that were lost), ``seconds``, ``share`` (of
+        all), and for lines of the user's own functions ``file``, ``line``, ``function`` and ``text``. Each second is in
+        one row.
         Phases are measured; what was done in them is estimated from looks at the workers every few milliseconds.
 
         Examples

@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 import mrkernel as mr
 from mrkernel.batches import python_rows
+from mrkernel.engine.tasks.joiner import Joiner
 from mrkernel.errors import KeyTypeError, OptionError, SourceReadError
 from mrkernel.joins import HOWS
 
@@ -165,6 +167,58 @@ def test_python_keys_follow_pythons_equality() -> None:
         found = dict(zip(*[result.to_pandas()[c] for c in ("value", "seen")], strict=True))
         assert {value for value, seen in found.items() if seen is True} == {0, 4}
         assert set(result.to_pandas()["key"].map(type)) == {int, str, tuple, type(None), float}
+
+
+def test_times_of_two_units_meet_also_where_the_finer_one_ends() -> None:
+    end, noon = dt.datetime(9999, 12, 31), dt.datetime(2024, 3, 1, 12)
+    left = pa.table({"at": pa.array([end, noon, None], pa.timestamp("us")), "n": [1, 2, 3]})
+    right = pa.table({"at": pa.array([noon, None], pa.timestamp("ns")), "m": [10, 20]})
+    for broadcast in (True, False):
+        assert rows(join(left, right, on="at", broadcast=broadcast)) == Counter([(noon, 2, 10), (None, 3, 20)])
+
+
+@pytest.mark.parametrize(("value", "left", "right", "found"), [
+    (dt.datetime(2024, 3, 1), pa.timestamp("us"), pa.timestamp("ms"), pa.timestamp("us")),
+    (dt.datetime(2024, 3, 1, tzinfo=dt.UTC), pa.timestamp("s", "UTC"), pa.timestamp("s", "Asia/Kolkata"),
+     pa.timestamp("s", "UTC")),
+    (Decimal("1.5"), pa.decimal128(9, 2), pa.decimal128(12, 2), pa.decimal128(12, 2)),
+    (dt.date(2024, 3, 1), pa.date32(), pa.date64(), pa.date64()),
+    (dt.timedelta(1), pa.duration("s"), pa.duration("ms"), pa.duration("ms")),
+], ids=["units", "zones", "decimals", "dates", "durations"])  # fmt: skip
+def test_the_key_of_an_outer_join_has_a_type_that_both_fit(
+    value: Any, left: pa.DataType, right: pa.DataType, found: pa.DataType
+) -> None:
+    sides = [pa.table({"k": pa.array([value, None], kind)}) for kind in (left, right)]
+    result = join(*sides, on="k", how="outer").to_arrow()
+    assert (result.schema.field("k").type, len(result)) == (found, 2)
+
+
+def test_keys_of_fixed_length_may_be_missing() -> None:
+    left = pa.table({"k": pa.array([b"ab", None], pa.binary(2)), "n": [1, 2]})
+    assert rows(join(left, left, on="k", broadcast=False, reducers=4)) == Counter([(b"ab", 1, 1), (None, 2, 2)])
+
+
+def test_wide_rows_come_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, pairs = [], Joiner._pairs
+    monkeypatch.setattr("mrkernel.engine.tasks.joiner._OUT_BYTES", 1 << 20)
+    monkeypatch.setattr(Joiner, "_pairs", lambda *given: made.append(len(given[2])) or pairs(*given))
+    wide = pa.table({"k": [1, 2], "text": ["x" * 10_000, "y" * 10_000]})
+    narrow = pa.table({"k": [1, 2] * 500})
+    assert len(join(narrow, wide, on="k", broadcast=True)) == 1000
+    assert max(made) <= 110
+
+
+def test_records_that_do_not_fit_the_type_of_the_first_ones_are_told() -> None:
+    records = [{"k": n} for n in range(3000)] + [{"k": 5.5}]
+    with pytest.raises(SourceReadError, match="do not fit the type of the first ones"):
+        join(records, pa.table({"k": [5]}), on="k")
+
+
+def test_the_side_of_unknown_size_is_sent_where_the_other_is_large() -> None:
+    few = mr.custom(lambda: [0], lambda split: iter([{"k": n} for n in range(3)]))
+    many = pa.table({"k": np.arange(3_000_000)})
+    small = join(many, few, on="k", broadcast=True, memory_limit="100 MB")
+    assert len(small) == 3
 
 
 def test_result_is_the_source_of_the_next_job(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import itertools
 import os
 import random
 from functools import partial
+from http import HTTPStatus
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,7 @@ import pytest
 import mrkernel as mr
 from mrkernel.batches import decode_column, make_table
 from mrkernel.engine.tasks import collecting, parts
+from mrkernel.engine.tasks.parts import PartWriter
 from mrkernel.engine.tasks.spilling import SpilledColumn, key_ranges
 from mrkernel.grouping import encode_keys, sort_token
 from mrkernel.result import Result
@@ -206,3 +208,57 @@ def test_parts_whose_columns_only_differ_in_meaning_are_told_apart(inline, value
     mapped = inline(mr.Job(lambda n: (n, values[0] if n < 50 else values[n % 2])), range(100), chunk_size=50)
     for found in (result, mapped):
         assert dict(found) == {n: values[0] if n < 50 else values[n % 2] for n in range(100)}
+
+
+class Plain:
+    """A key that has no order of its own, and shows nothing but its address."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def __eq__(self, other):
+        return isinstance(other, Plain) and other.number == self.number
+
+    def __hash__(self):
+        return hash(self.number)
+
+
+ODD_KEYS = {
+    "without an order": lambda n: Plain(n % 200),
+    "members that equal numbers": lambda n: list(HTTPStatus)[n % 40] if n % 3 else list(HTTPStatus)[n % 40].value,
+    "complex that equal numbers": lambda n: complex(n % 40) if n % 3 else n % 40,
+}
+
+
+@pytest.mark.parametrize("name", ODD_KEYS)
+@pytest.mark.parametrize("options", [{}, {"sort": "key"}], ids=["spilled", "sorted"])
+def test_equal_keys_of_odd_kinds_meet_in_one_range(inline, name, options):
+    pairs = [(ODD_KEYS[name](n), n) for n in range(4000)]
+    expected: dict = {}
+    for key, value in pairs:
+        expected.setdefault(key, []).append(value)
+    job = mr.Job(None, lambda key, values: sum(values), **options)
+    limits = {"reducers": 4} if options else {"memory_limit": LITTLE}
+    assert dict(inline(job, pairs, chunk_size=500, **limits)) == {key: sum(own) for key, own in expected.items()}
+
+
+def test_dictionaries_inside_of_values_are_spilled_as_well(inline):
+    def mapper(batch: pa.RecordBatch):
+        words = pa.array(["a", "b"] * (batch.num_rows // 2)).dictionary_encode()
+        return pa.table({"k": batch.column(0), "v": pa.StructArray.from_arrays([words], ["x"])})
+
+    table = pa.table({"n": [n % 10 for n in range(4000)]})
+    found = inline(mr.Job(mapper, lambda key, values: len(list(values))), table, memory_limit=LITTLE)
+    assert dict(found) == dict.fromkeys(range(10), 400)
+
+
+def test_what_an_attempt_that_fails_has_written_goes(tmp_path):
+    def fail():
+        with PartWriter(str(tmp_path), 0, "inline") as parts:
+            parts.add(table(["a"], [1]))
+            parts.add(table(["a"], ["x"]))
+            raise ValueError("stop")
+
+    with pytest.raises(ValueError, match="stop"):
+        fail()
+    assert not os.listdir(tmp_path)

@@ -292,6 +292,15 @@ def test_stopped_rig_cancels_what_runs() -> None:
         rig.sample(Choice(chunk_size=100), n_splits=2)
 
 
+@pytest.fixture
+def _usual_interrupt() -> Iterator[None]:
+    """Ctrl-C as a new Python has it, whatever a library of another test has made of it in this process."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_usual_interrupt")
 def test_interrupt_while_a_sample_runs_names_the_tuning(tmp_path: Path) -> None:
     begun, over = tmp_path / "begun", threading.Event()
 
@@ -302,10 +311,11 @@ def test_interrupt_while_a_sample_runs_names_the_tuning(tmp_path: Path) -> None:
     def interrupt() -> None:
         while not begun.exists():
             time.sleep(0.01)
-        signal.raise_signal(signal.SIGINT)
+        # As a terminal does it: what the main thread waits in is interrupted too.
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
         # Python may be in the midst of something that swallows it, such as a finalizer: a person presses again.
         if not over.wait(3):
-            signal.raise_signal(signal.SIGINT)
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     threading.Thread(target=interrupt, daemon=True).start()
     with pytest.raises(mr.errors.JobInterruptedError, match="the tuning of interrupting was interrupted"):

@@ -210,7 +210,10 @@ class Values:
 
     @property
     def array(self) -> pa.Array:
-        """The values as an Arrow array, without copying; pickled bytes where Arrow has no type for them."""
+        """The values as an Arrow array; pickled bytes where Arrow has no type for them.
+
+        It is not a copy, unless they are more than the task may hold and are read from disk.
+        """
         return self._column[0].slice(self._start, len(self))
 
     def __repr__(self) -> str:

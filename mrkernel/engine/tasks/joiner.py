@@ -17,7 +17,7 @@ from mrkernel.joins import LEFT, RIGHT, JoinPlan
 __all__ = ["Indexed", "Joiner", "key_columns"]
 
 # What a heavy key gives must fit into memory: rows are given so many at a time.
-_OUT_ROWS = 1 << 18
+_OUT_ROWS, _OUT_BYTES = 1 << 18, 64 << 20
 
 
 class Indexed:
@@ -46,7 +46,8 @@ class Joiner:
         if how in {"semi", "anti"}:
             yield block.filter(pa.array((matches.counts > 0) == (how == "semi")))
             return
-        for rows, places, is_real in matches.pieces(_OUT_ROWS, keeps_unmatched=how != "inner"):
+        most = _rows_at_once(block, self._held)
+        for rows, places, is_real in matches.pieces(most, keeps_unmatched=how != "inner"):
             yield self._pairs(block, rows, self._row_numbers(places, is_real))
 
     @phase("reduce")
@@ -73,9 +74,9 @@ class Joiner:
     def unmatched(self) -> Iterator[pa.Table]:
         """The rows of the indexed side that no block has found."""
         assert self._found is not None
-        missing = self._index.rows_without(self._found[:-1])
-        for start in range(0, len(missing), _OUT_ROWS):
-            rows = self._held.take(as_arrow(missing[start : start + _OUT_ROWS]))
+        missing, most = self._index.rows_without(self._found[:-1]), _rows_at_once(self._held)
+        for start in range(0, len(missing), most):
+            rows = self._held.take(as_arrow(missing[start : start + most]))
             yield self._rows(None, rows, rows.num_rows)
 
     def _rows(self, own: pa.Table | None, held: pa.Table, n_rows: int) -> pa.Table:
@@ -90,6 +91,12 @@ class Joiner:
                 else converted(table.column(name), table.schema.field(name), column.field)
             )  # fmt: skip
         return pa.Table.from_arrays(columns, schema=self._plan.columns.schema)
+
+
+def _rows_at_once(*tables: pa.Table) -> int:
+    """How many rows made of one of each table are given at a time."""
+    n_bytes: int = sum(table.nbytes // max(1, table.num_rows) for table in tables)
+    return max(1, min(_OUT_ROWS, _OUT_BYTES // max(1, n_bytes)))
 
 
 def _are_all(rows: np.ndarray, n_rows: int) -> bool:

@@ -50,6 +50,7 @@ def run_side(call: MapCall, runtime: Runtime, at: Progress, aside: SettingAside 
     def write() -> None:
         if not held:
             return
+        at.function = "join"
         table = pa.Table.from_batches(held, schema)
         held.clear()
         keys = _hashed_column(table, plan.key_names(side))
@@ -73,19 +74,19 @@ def run_side(call: MapCall, runtime: Runtime, at: Progress, aside: SettingAside 
 def run_join(call: JoinCall | ReduceCall, runtime: Runtime, at: Progress, aside: SettingAside | None) -> dict[str, Any]:
     """Join a split with the side that was sent whole, or both sides' rows of some partitions."""
     counts: dict[str, Any] = {}
-    writer = PartWriter(call.folder, call.task, runtime.worker)
     n_rows = 0
     tables = (
         _streamed(call, runtime, at, aside, counts)
         if isinstance(call, JoinCall)
         else _by_partition(call, runtime, at, counts)
     )
-    for table in tables:
-        runtime.check()
-        if table.num_rows:
-            n_rows += table.num_rows
-            writer.add(table)
-    runs = writer.finish()
+    with PartWriter(call.folder, call.task, runtime.worker) as writer:
+        for table in tables:
+            runtime.check()
+            if table.num_rows:
+                n_rows += table.num_rows
+                writer.add(table)
+        runs = writer.finish()
     return {**counts, "records_out": n_rows, "bytes_out": sum(run.n_bytes for run in runs), "runs": runs}
 
 
@@ -99,6 +100,7 @@ def _streamed(
     assert plan is not None
     at.function = "reader"
     index = _sent.get(call, partial(_loaded, call, runtime))
+    at.function = "join"
     meter = Meter(runtime)
     joiner = Joiner(plan, index, is_left_indexed=plan.small == LEFT)
     schema = plan.schema_of(plan.large)
@@ -160,6 +162,7 @@ def _by_partition(call: ReduceCall, runtime: Runtime, at: Progress, counts: dict
     at.function = "join"
     for number in call.partitions or (None,):
         at.partition = number
+        runtime.check()
         tables = readers.partition(number) if readers and number is not None else read_all(call.runs, runtime.fetch)
         n_rows += sum(table.num_rows for table in tables)
         n_bytes += sum(table.nbytes for table in tables)

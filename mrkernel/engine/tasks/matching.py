@@ -196,6 +196,8 @@ class KeyIndex:
                 found.append(_coded(decode_column(array, own), next(coders), is_new=is_new))
             elif pair.form == "number":
                 found += _number(array)
+            elif pair.form == "time":
+                found += _time(array, pair.unit)
             else:
                 found.append(_formed(array, pair))
         return found
@@ -204,16 +206,27 @@ class KeyIndex:
 def _formed(array: pa.Array, pair: KeyPair) -> pa.Array:
     if pa.types.is_null(array.type):
         return pa.nulls(len(array), _TYPES[pair.form])
-    if pair.unit is not None:
-        array = array.cast(pair.unit)
-        if pa.types.is_date32(pair.unit):
-            array = array.cast(pa.int32())
+    if pair.form == "day":
+        array = array.cast(pa.date32(), safe=False).cast(pa.int32())
     # Polars takes text with short offsets as well, which saves a copy.
     return array if pair.form == "text" else array.cast(_TYPES[pair.form])
 
 
 _TYPES = {"int64": pa.int64(), "uint64": pa.uint64(), "float64": pa.float64(), "text": pa.large_string(),
-          "bytes": pa.large_binary()}  # fmt: skip
+          "bytes": pa.large_binary(), "day": pa.int64(), "time": pa.int64()}  # fmt: skip
+_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+
+
+def _time(array: pa.Array, unit: str | None) -> list[pa.Array]:
+    """Seconds and the rest as whole numbers: the finer of two units may not hold all that the other does."""
+    if pa.types.is_null(array.type):
+        return [pa.nulls(len(array), pa.int64())] * 2
+    assert unit is not None
+    numbers = array.cast(pa.int32()).cast(pa.int64()) if pa.types.is_time32(array.type) else array.cast(pa.int64())
+    per_second = _PER_SECOND[array.type.unit]
+    seconds, rest = np.divmod(as_numpy(numbers.fill_null(0) if numbers.null_count else numbers), per_second)
+    missing = _is_null(array) if array.null_count else None
+    return [pa.array(found, mask=missing) for found in (seconds, rest * (_PER_SECOND[unit] // per_second))]
 
 
 def _number(array: pa.Array) -> list[pa.Array]:

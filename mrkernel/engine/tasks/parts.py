@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from typing import Any
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self
 
 import pyarrow as pa
 
@@ -98,6 +101,20 @@ class PartWriter:
             self.end_part()
             self._file = PartFile(new_path(self._folder, f"part-{self._task:05d}"), table.schema)
         self._file.write(table)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """What an attempt that failed has written goes: it may be the disk that is full."""
+        if error is not None:
+            with suppress(OSError, pa.ArrowInvalid):
+                self.end_part()
+            for path in [*(run.path for run in self._runs), *([self._file.path] if self._file is not None else [])]:
+                with suppress(OSError):
+                    os.unlink(path)
 
     def finish(self) -> tuple[Run, ...]:
         """Return all parts."""

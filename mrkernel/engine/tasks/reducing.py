@@ -79,9 +79,9 @@ def run_reduce(
     at.function = "setup"
     inputs = _Inputs(call, runtime)
     n_rows = n_out = n_bytes_in = 0
-    parts = PartWriter(call.folder, call.task, runtime.worker)
     evenness = Evenness(call)
-    with bound(step.reducer if step.reduction is None else None, step, task) as function:
+    own = step.reducer if step.reduction is None else None
+    with PartWriter(call.folder, call.task, runtime.worker) as parts, bound(own, step, task) as function:
         reducing = Reducing(step, function, at, task, aside, evenness)
         for number in call.partitions or (None,):
             at.partition = number

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -34,15 +35,17 @@ class _Spill:
 
     def __init__(self, folder: str) -> None:
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  # the last range that reads it closes it
+        weakref.finalize(self, self._file.close)
         self._end = 0
-
-    def __del__(self) -> None:
-        self._file.close()
 
     @phase("write")
     def append(self, batch: pa.RecordBatch) -> tuple[int, int]:
         """Add a batch; returns where it starts, and its length."""
-        content = batch.serialize()
+        sink = pa.BufferOutputStream()
+        # A stream of its own, which brings its dictionaries along.
+        with ipc.new_stream(sink, batch.schema) as writer:
+            writer.write_batch(batch)
+        content = sink.getvalue()
         self._file.write(content)
         start, self._end = self._end, self._end + content.size
         return start, content.size
@@ -52,11 +55,12 @@ class _Spill:
         self._file.flush()
 
     @phase("fetch")
-    def read(self, start: int, length: int, schema: pa.Schema) -> pa.RecordBatch:
+    def read(self, start: int, length: int) -> pa.RecordBatch:
         """A batch that was added. It is read and not mapped: what is mapped counts as the worker's memory."""
         buffer = pa.allocate_buffer(length)
         os.preadv(self._file.fileno(), [memoryview(buffer)], start)
-        return ipc.read_record_batch(buffer, schema)
+        with ipc.open_stream(buffer) as reader:
+            return reader.read_next_batch()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ class _Batch:
     n_rows: int
 
     def read(self) -> pa.Table:
-        return pa.Table.from_batches([self.spill.read(self.start, self.length, self.schema)])
+        return pa.Table.from_batches([self.spill.read(self.start, self.length)])
 
 
 @dataclass(frozen=True, slots=True)
