@@ -294,7 +294,7 @@ def test_stopped_rig_cancels_what_runs() -> None:
 
 @pytest.fixture
 def _usual_interrupt() -> Iterator[None]:
-    """Ctrl-C as a new Python has it, whatever a library of another test has made of it in this process."""
+    """Ctrl-C as a terminal's program has it: a shell's background jobs ignore it, and so would pytest in one."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -313,7 +313,7 @@ def test_interrupt_while_a_sample_runs_names_the_tuning(tmp_path: Path) -> None:
             time.sleep(0.01)
         # As a terminal does it: what the main thread waits in is interrupted too.
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-        # Python may be in the midst of something that swallows it, such as a finalizer: a person presses again.
+        # Python may be in the midst of a finalizer, which swallows it: a person presses again.
         if not over.wait(3):
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
