@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,9 @@ from typing import Any
 import pytest
 
 import mrkernel as mr
+
+# A shell's jobs in the background ignore Ctrl-C, and so would this process and the programs that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 DATA = Path(__file__).parents[1] / "notebooks" / "data"
 

@@ -27,8 +27,6 @@ OWNER = """
 import os, signal, sys, time
 import mrkernel.cluster as mc
 if __name__ == "__main__":
-    # A shell's background jobs ignore it, and what they start does.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     cluster = mc.embedded(workers=2)
     print(cluster.scratch_dir, flush=True)
     for line in sys.stdin:

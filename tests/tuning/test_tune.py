@@ -292,15 +292,6 @@ def test_stopped_rig_cancels_what_runs() -> None:
         rig.sample(Choice(chunk_size=100), n_splits=2)
 
 
-@pytest.fixture
-def _usual_interrupt() -> Iterator[None]:
-    """Ctrl-C as a terminal's program has it: a shell's background jobs ignore it, and so would pytest in one."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("_usual_interrupt")
 def test_interrupt_while_a_sample_runs_names_the_tuning(tmp_path: Path) -> None:
     begun, over = tmp_path / "begun", threading.Event()
 
