@@ -26,6 +26,7 @@ from mrkernel.errors import ValueTypeError
 
 __all__ = [
     "KIND",
+    "MISFITS",
     "Column",
     "as_arrow",
     "as_numpy",
@@ -52,8 +53,9 @@ _PLAIN = {
 # Longer columns are worth pandas, which pyarrow imports for its own, quicker way.
 _FEW = 1 << 16
 _LIST_ITEMS = {str, int, float, bool, bytes}
-# What Arrow or the codec raises when a value does not fit the type that its Python class suggests.
-_MISFITS = (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeEncodeError, ValueError)
+# What Arrow or a codec raises when a value does not fit a type: ArrowInvalid and codecs' errors are ValueErrors,
+# ArrowTypeError is a TypeError.
+MISFITS = (pa.ArrowNotImplementedError, OverflowError, TypeError, ValueError)
 
 
 def kind_of(field: pa.Field) -> str:
@@ -119,7 +121,7 @@ def encode_column(values: list[Any], name: str = "") -> Column:
     if len(kinds) == 1:
         try:
             encoded = _encode_one_kind(values, kinds.pop(), name)
-        except _MISFITS:
+        except MISFITS:
             encoded = None
     return encoded if encoded is not None else object_column(values, name)
 
@@ -132,7 +134,7 @@ def encode_plain(values: list[Any], kind: type, name: str = "") -> Column:
     """
     try:
         return _plain_array(values, kind), _field(name, _PLAIN[kind])
-    except _MISFITS:
+    except MISFITS:
         return object_column(values, name)
 
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from mrkernel.batches import MISFITS
 from mrkernel.errors import OptionError
 from mrkernel.io.base import RecordBlock, Source, Split
-from mrkernel.io.objects import BLOCK_RECORDS, FIRST_RECORDS, batch_of, row_blocks, row_splits, schema_of
+from mrkernel.io.objects import BLOCK_RECORDS, FIRST_RECORDS, batch_of, has_datetimes, row_blocks, row_splits, schema_of
 from mrkernel.io.schemas import outside_schema
 from mrkernel.io.scratch import ScratchObjects, ScratchTable, write_objects, write_table
 
@@ -204,12 +205,15 @@ def _column(name: str, series: Any, pd: Any) -> pa.Array:
         series.dtype, pd.api.extensions.ExtensionDtype
     )
     try:
-        return pa.array(series.to_numpy()) if is_plain_float else pa.array(series, from_pandas=True)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        column = pa.array(series.to_numpy()) if is_plain_float else pa.array(series, from_pandas=True)
+        if pa.types.is_date(column.type) and has_datetimes(series):
+            raise TypeError("dates and datetimes are mixed")
+    except MISFITS as error:
         raise OptionError(
             f"column {name!r} of the DataFrame has no one Arrow type: {error}",
             hint='hand over records instead: frame.to_dict("records")',
         ) from None
+    return column
 
 
 def rows_for(n_rows: int, n_bytes: int, target: int = 4 << 20) -> int:

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
 
-from mrkernel.batches import decode_column
+from mrkernel.batches import MISFITS, decode_column
 from mrkernel.errors import SourceReadError
 from mrkernel.io.base import RecordBlock, Split
 from mrkernel.io.schemas import outside_schema
 
-__all__ = ["BLOCK_RECORDS", "FIRST_RECORDS", "batch_of", "dict_rows", "row_blocks", "row_splits", "schema_of"]
+__all__ = [
+    "BLOCK_RECORDS",
+    "FIRST_RECORDS",
+    "batch_of",
+    "dict_rows",
+    "has_datetimes",
+    "row_blocks",
+    "row_splits",
+    "schema_of",
+]
 
 BLOCK_RECORDS = 8192
 FIRST_RECORDS = 1024
-_ARROW_ERRORS = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError, TypeError, ValueError)
 
 
 def row_splits(name: str, n_rows: int, n_bytes: int, chunk_bytes: int) -> list[Split]:
@@ -43,7 +52,7 @@ def schema_of(records: list[Any], name: str) -> pa.Schema:
             columns = dict.fromkeys(key for record in records for key in record)
             return pa.schema([(key, pa.infer_type([record.get(key) for record in records])) for key in columns])
         return pa.schema([("value", pa.infer_type(records))])
-    except _ARROW_ERRORS as error:
+    except MISFITS as error:
         raise _mismatch(name, "its records have no one Arrow type", error) from None
 
 
@@ -57,15 +66,23 @@ def batch_of(records: list[Any], schema: pa.Schema, name: str, first: int) -> pa
             raise ValueError(f"column {extra!r} is not in the first records")
         columns = [_fitting([record.get(field.name) for record in records], field.type) for field in schema]
         return pa.RecordBatch.from_arrays(columns, schema=schema)
-    except (*_ARROW_ERRORS, AttributeError) as error:
+    except (*MISFITS, AttributeError) as error:
         place = f"records {first + 1} to {first + len(records)} do not fit the type of the first ones"
         raise _mismatch(name, place, error) from None
 
 
 def _fitting(values: list[Any], kind: pa.DataType) -> pa.Array:
     """Values as an array; what does not fit raises, also 1.5 and a time of day, of which pa.array makes 1 and a day."""
+    if pa.types.is_date(kind) and has_datetimes(values):
+        raise TypeError("dates and datetimes are mixed")
     is_cut = pa.types.is_integer(kind) or pa.types.is_date(kind)
     return pa.array(values).cast(kind) if is_cut else pa.array(values, kind)
+
+
+def has_datetimes(values: Iterable[Any]) -> bool:
+    """Whether times are among values of which ``pa.array`` would make days, without a word, as the first is a date."""
+    # pandas' NaT is a datetime too, and not equal to itself.
+    return any(isinstance(value, dt.datetime) and value == value for value in values)
 
 
 def dict_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:

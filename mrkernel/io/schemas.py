@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from mrkernel.batches import KIND, kind_of
+from mrkernel.batches import KIND, MISFITS, kind_of
 from mrkernel.errors import OptionError, SchemaMismatchError
 
 __all__ = ["arrow_type", "arrow_types", "check_columns", "column_list", "conform", "difference", "holds_objects",
@@ -100,7 +100,7 @@ def one_schema(schemas: Iterable[tuple[str, pa.Schema]], *, union_by_name: bool)
         elif union_by_name:
             try:
                 chosen = pa.unify_schemas([chosen, schema], promote_options="permissive")
-            except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            except MISFITS as error:
                 raise SchemaMismatchError(f"{first} and {shown} cannot be read as one: {error}",
                                           hint="read them one by one, or say types={…}") from None  # fmt: skip
         elif not chosen.equals(schema):

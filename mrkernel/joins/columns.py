@@ -8,7 +8,7 @@ from difflib import get_close_matches
 
 import pyarrow as pa
 
-from mrkernel.batches import KIND, kind_of
+from mrkernel.batches import KIND, MISFITS, kind_of
 from mrkernel.errors import KeyTypeError, OptionError
 from mrkernel.joins.spec import Join
 
@@ -173,7 +173,7 @@ def _wider(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
         return None
     try:
         both = pa.unify_schemas([pa.schema([("", a)]), pa.schema([("", b)])], promote_options="permissive")
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
+    except MISFITS:
         return None
     return both.field(0).type
 

@@ -214,6 +214,15 @@ def test_records_that_do_not_fit_the_type_of_the_first_ones_are_told() -> None:
         join(records, pa.table({"k": [5]}), on="k")
 
 
+def test_types_that_cannot_become_each_other_are_told() -> None:
+    lists = pa.array([[1]])
+    maps = pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64()))
+    parts = [pa.record_batch({"k": [1], "x": column}) for column in (lists, maps)]
+    source = mr.custom(lambda: [0, 1], lambda n: iter([parts[n]]))
+    with pytest.raises(SourceReadError, match=r"column 'x' of .* is list<.*> in its first rows, and later map<"):
+        join(source, pa.table({"k": [1]}), on="k")
+
+
 def test_the_side_of_unknown_size_is_sent_where_the_other_is_large() -> None:
     few = mr.custom(lambda: [0], lambda split: iter([{"k": n} for n in range(3)]))
     many = pa.table({"k": np.arange(3_000_000)})

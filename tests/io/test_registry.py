@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import warnings
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from mrkernel import io
-from mrkernel.errors import FormatError, OptionError
+from mrkernel.errors import FormatError, OptionError, SourceReadError
 from mrkernel.io.registry import LocationHint, find_format
 from mrkernel.testing.sources import read_all
 
@@ -119,6 +120,12 @@ def test_lazy_frame_is_collected() -> None:
             pd.DataFrame({"a": [1, "x", [2]]}),
             r"column 'a' of the DataFrame has no one Arrow type.*\nHint: hand over record",
         ),
+        (pd.DataFrame({"a": [1, 2**70]}), "column 'a' of the DataFrame has no one Arrow type"),
+        (pd.DataFrame({"a": ["\ud800"]}, dtype=object), "column 'a' of the DataFrame has no one Arrow type"),
+        (
+            pd.DataFrame({"a": [dt.date(2026, 1, 1), dt.datetime(2026, 1, 1, 12)]}),
+            "column 'a' of the DataFrame has no one Arrow type: dates and datetimes are mixed",
+        ),
     ],
 )
 def test_what_cannot_be_input_is_refused(thing: object, message: str) -> None:
@@ -202,6 +209,17 @@ def test_batches_of_mixed_records_are_refused() -> None:
         Exception, match=r"cannot make batches of list: records 1 to 2 do not fit the type of the first ones"
     ):
         list(source.read(source.splits(100)[0]))
+
+
+def test_a_time_of_day_is_not_cut_off() -> None:
+    source = io.as_source([{"at": dt.date(2026, 1, 1)}, {"at": dt.datetime(2026, 1, 1, 12)}])
+    with pytest.raises(SourceReadError, match="dates and datetimes are mixed"):
+        list(source.read(source.splits(100)[0]))
+
+
+def test_missing_days_of_a_frame_are_missing() -> None:
+    frame = pd.DataFrame({"at": [dt.date(2026, 1, 1), pd.NaT]}, dtype=object)
+    assert read_all(io.as_source(frame), 10) == [{"at": dt.date(2026, 1, 1)}, {"at": None}]
 
 
 def test_later_records_of_another_type_are_named() -> None:

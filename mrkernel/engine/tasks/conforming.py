@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mrkernel.batches import decode_column, kind_of, object_column
+from mrkernel.batches import MISFITS, decode_column, kind_of, object_column
 from mrkernel.errors import SourceReadError
 from mrkernel.io.schemas import outside_schema
 
@@ -35,7 +35,7 @@ def conformed(batch: pa.RecordBatch, schema: pa.Schema, name: str, *, has_own_ma
             columns.append(
                 pa.nulls(batch.num_rows, field.type) if at < 0 else converted(batch.column(at), own.field(at), field)
             )
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        except MISFITS as error:
             kinds = f"{field.type} in its first rows, and later {own.field(at).type}"
             raise SourceReadError(f"column {field.name!r} of {name} is {kinds}: {error}",
                                   hint="make them alike, or give its reader types={…}") from None  # fmt: skip
