@@ -56,7 +56,7 @@ def check_columns(wanted: Iterable[str], present: Sequence[str], where: str) -> 
     for column in wanted:
         if column not in present:
             close = get_close_matches(column, present, n=1)
-            shown = ", ".join(present[:20]) + (", …" if len(present) > 20 else "")
+            shown = (", ".join(present[:20]) + (", …" if len(present) > 20 else "")) or "(none)"
             raise OptionError(f"{where} has no column {column!r}",
                               hint=f"did you mean {close[0]!r}?" if close else f"its columns are {shown}")  # fmt: skip
 

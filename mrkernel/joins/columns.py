@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 import pyarrow as pa
 
 from mrkernel.batches import KIND, MISFITS, kind_of
 from mrkernel.errors import KeyTypeError, OptionError
+from mrkernel.io.schemas import check_columns
 from mrkernel.joins.spec import Join
 
-__all__ = ["JoinColumns", "KeyPair", "OutColumn", "join_columns", "plain_type"]
+__all__ = ["JoinColumns", "KeyPair", "OutColumn", "join_columns"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,24 +82,13 @@ def join_columns(join: Join, left: pa.Schema, right: pa.Schema) -> JoinColumns:
     """
     left, right = (pa.schema([_plain(field) for field in schema]) for schema in (left, right))
     for schema, names, side in ((left, join.left_on, "left"), (right, join.right_on, "right")):
-        for name in names:
-            _check_there(name, schema, side)
+        check_columns(names, schema.names, f"the {side} side")
     keys = tuple(_pair(left.field(a), right.field(b)) for a, b in zip(join.left_on, join.right_on, strict=True))
     if not join.keeps_right_columns:
         right = pa.schema([right.field(name) for name in join.right_on])
         return JoinColumns(left=left, right=right, keys=keys,
                            out=tuple(OutColumn(field=field, left=field.name) for field in left))  # fmt: skip
     return JoinColumns(left=left, right=right, keys=keys, out=_out(join, left, right))
-
-
-def _check_there(name: str, schema: pa.Schema, side: str) -> None:
-    if name in schema.names:
-        return
-    close = get_close_matches(name, schema.names, n=1)
-    shown = ", ".join(schema.names[:20]) + (", …" if len(schema.names) > 20 else "")
-    raise OptionError(f"the {side} side has no column {name!r}; its columns are {shown or '(none)'}",
-                      hint=f"did you mean {close[0]!r}?" if close
-                      else "say what each side calls its key")  # fmt: skip
 
 
 # -- the columns of the result ---------------------------------------------------------------------------------
@@ -252,10 +241,10 @@ def _finest(a: pa.DataType, b: pa.DataType) -> str:
 
 
 def _plain(field: pa.Field) -> pa.Field:
-    return pa.field(field.name, plain_type(field.type), metadata=field.metadata)
+    return pa.field(field.name, _travelling_type(field.type), metadata=field.metadata)
 
 
-def plain_type(kind: pa.DataType) -> pa.DataType:
+def _travelling_type(kind: pa.DataType) -> pa.DataType:
     """The type in which a column of a join travels: no dictionaries, which differ from batch to batch, and no views."""
     while pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
         kind = kind.value_type

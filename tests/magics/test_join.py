@@ -73,7 +73,7 @@ def test_options_become_a_join():
         ("-l orders --on order", "%mrjoin: no right side is given\nHint: add -r with a path"),
         ("-l order -r items.csv --on order", "-l order is neither a variable nor a file here\nHint: .* orders"),
         ("-l orders -r items.csv", "%mrjoin: the join names no key columns\nHint: say which column"),
-        ("-l orders -r items.csv --on who", "the right side has no column 'who'; its columns are order, item"),
+        ("-l orders -r items.csv --on who", "the right side has no column 'who'\nHint: its columns are order, item"),
         ("-l orders -r items.csv --on order --how lef", "--how: invalid choice: 'lef'"),
         ("-l orders -r orders --on order --suffixes _x", r"suffixes = .* cannot be used\nHint: give two texts"),
         ("-l orders -r items.csv --on order --reducer sum", "there is no option --reducer"),

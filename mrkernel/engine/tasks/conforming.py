@@ -9,7 +9,7 @@ from mrkernel.batches import MISFITS, decode_column, kind_of, object_column
 from mrkernel.errors import SourceReadError
 from mrkernel.io.schemas import outside_schema
 
-__all__ = ["conformed", "converted"]
+__all__ = ["conformed", "converted", "decoded"]
 
 
 def conformed(batch: pa.RecordBatch, schema: pa.Schema, name: str, *, has_own_marks: bool) -> pa.RecordBatch:
@@ -50,8 +50,23 @@ def converted(column: pa.Array | pa.ChunkedArray, own: pa.Field, field: pa.Field
         return pa.nulls(len(column), field.type)
     if kind_of(field) == "object":
         return object_column(decode_column(column, own))[0]
-    while pa.types.is_dictionary(column.type) or pa.types.is_run_end_encoded(column.type):
-        column = column.dictionary_decode() if pa.types.is_dictionary(column.type) else pc.run_end_decode(column)
+    column = decoded(column)
     # The key of an outer join of ints and floats is a float, as in pandas, and rounded where it has no such float.
     is_rounded = pa.types.is_integer(column.type) and pa.types.is_floating(field.type)
     return column if column.type.equals(field.type) else column.cast(field.type, safe=not is_rounded)
+
+
+def decoded(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """A column without dictionaries and runs."""
+    if isinstance(column, pa.ChunkedArray):
+        kind = column.type
+        while _is_encoded(kind):
+            kind = kind.value_type
+        return pa.chunked_array([decoded(chunk) for chunk in column.chunks], kind)
+    while _is_encoded(column.type):
+        column = column.dictionary_decode() if pa.types.is_dictionary(column.type) else pc.run_end_decode(column)
+    return column
+
+
+def _is_encoded(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind))

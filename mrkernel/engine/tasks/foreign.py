@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mrkernel.batches import KIND, Column, decode_column, encode_column, kind_of
+from mrkernel.engine.tasks.conforming import decoded
 from mrkernel.errors import KeyTypeError, ValueTypeError
 from mrkernel.grouping import encode_keys
 
@@ -86,15 +86,9 @@ def as_tuple(columns: Sequence[Column]) -> Column:
 
 
 def _column(table: pa.Table, name: str) -> Column:
-    column = table.column(name)
-    kind = column.type
-    while pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
-        is_dictionary = pa.types.is_dictionary(kind)
-        chunks = [chunk.dictionary_decode() if is_dictionary else pc.run_end_decode(chunk) for chunk in column.chunks]
-        kind = kind.value_type
-        column = pa.chunked_array(chunks, kind)
-    wider = _wider(kind)
-    if wider != kind:
+    column = decoded(table.column(name))
+    wider = _wider(column.type)
+    if wider != column.type:
         column = column.cast(wider)
     array = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
     return array, pa.field(name, wider)
