@@ -21,14 +21,21 @@ from tests.engine.marks import wait_until
 
 pytestmark = pytest.mark.cluster
 
-_CAN_UNSHARE = bool(shutil.which("unshare")) and os.geteuid() == 0
+_IS_ROOT = os.geteuid() == 0
+# Whoever is not root may mount as root of a user namespace, where the system allows those.
+_UNSHARE = ["unshare", *([] if _IS_ROOT else ["--map-root-user"]), "-m", "sh", "-c"]
+
+
+def _may_mount() -> bool:
+    probe = [*_UNSHARE, "mount -t tmpfs tmpfs /mnt"]
+    return bool(shutil.which("unshare")) and subprocess.run(probe, capture_output=True, check=False).returncode == 0
 
 
 @pytest.fixture(scope="module")
 def apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Two workers, each with a disk of its own mounted over the same folder in a mount namespace of its own."""
-    if not _CAN_UNSHARE:
-        pytest.skip("workers with file systems of their own need root and unshare (util-linux)")
+    if not _IS_ROOT and not _may_mount():
+        pytest.skip("workers with file systems of their own need root or user namespaces, and unshare (util-linux)")
     from distributed import LocalCluster
 
     folder = tmp_path_factory.mktemp("apart")
@@ -43,8 +50,7 @@ def apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         environment = {**os.environ, "PYTHONPATH": str(Path(mr.__file__).parents[1])}
         with (folder / "log").open("w") as log:
             workers = [
-                subprocess.Popen(["unshare", "-m", "sh", "-c", command], env=environment, stdout=log, stderr=log)
-                for _ in range(2)
+                subprocess.Popen([*_UNSHARE, command], env=environment, stdout=log, stderr=log) for _ in range(2)
             ]
         try:
             cluster = connect(scheduler.scheduler_address)
