@@ -38,6 +38,7 @@ __all__ = [
     "check_keys",
     "encode_keys",
     "group",
+    "key_order",
     "merge_keys",
     "signature",
     "sort_token",
@@ -180,6 +181,14 @@ def group(column: Column, *, ordered: bool = True) -> Groups:
         return Groups(as_numpy(encoded.indices), (encoded.dictionary, field))
     codes, keys = _ranked(array)
     return Groups(codes, (keys, field))
+
+
+def key_order(column: Column) -> np.ndarray:
+    """Row numbers in key order, rows of one key in their old order; for text half of what :func:`group` takes."""
+    array, field = column
+    if kind_of(field) == "object" or pa.types.is_nested(array.type) or pa.types.is_null(array.type):
+        return group(column).order()
+    return sort_order(_without_minus_zero(array))
 
 
 def _without_minus_zero(array: pa.Array) -> pa.Array:

@@ -14,6 +14,8 @@ _WORD = 8
 # Up to here Arrow's comparison sort is as quick (128 against 134 ns a row at 1,000 different words, 137 against 104 at
 # 2,000).
 _FEW = 1 << 10
+# Up to here it is not worth to import Polars.
+_MANY = 1 << 15
 
 
 def sort_order(array: pa.Array) -> np.ndarray:
@@ -45,13 +47,13 @@ def _arrow_order(array: pa.Array) -> np.ndarray:
 
 
 def _text_order(array: pa.Array) -> np.ndarray:
-    """Sort by the first eight bytes as integers, then only what is equal in those by the whole text.
+    """Sort by the first eight bytes that differ as integers, then only what is equal in those by the whole text.
 
-    69 ns a row for 193,000 different words, where Arrow and Polars need 240 and 330.
+    For 193,000 different words in a quarter of the time that Arrow and Polars need.
     """
-    prefixes = _prefixes(array)
-    order = np.argsort(prefixes)
-    ordered = prefixes[order]
+    words = _words(array)
+    order = _number_order(words)
+    ordered = words[order]
     is_same = ordered[1:] == ordered[:-1]
     if is_same.any():
         is_tied = np.concatenate([is_same, [False]]) | np.concatenate([[False], is_same])
@@ -71,18 +73,39 @@ def _polars_order(array: pa.Array) -> np.ndarray:
     return frame["row"].to_numpy().astype(np.int64)
 
 
-def _prefixes(array: pa.Array) -> np.ndarray:
-    """The first eight bytes of each value as a big-endian integer, zeros after the end of shorter ones."""
+def _number_order(numbers: np.ndarray) -> np.ndarray:
+    """Row numbers that sort integers, equal ones in any order.
+
+    Of 500,000 rows, 44 ns each by Polars, 90 by NumPy; 18 where they are some sorted stretches, as runs are.
+    """
+    if len(numbers) <= _MANY:
+        return np.argsort(numbers)
+    import polars as pl
+
+    return pl.Series(numbers).arg_sort().to_numpy().astype(np.int64)
+
+
+def _words(array: pa.Array) -> np.ndarray:
+    """Eight bytes of each value as a big-endian integer, zeros after its end; what all begin with is left out."""
     _, offsets, data = array.buffers()
     starts = np.frombuffer(offsets, np.int64, len(array) + 1, array.offset * 8)
-    lengths = np.minimum(np.diff(starts), _WORD)
     held = np.frombuffer(data, np.uint8) if data is not None else np.empty(0, np.uint8)
     # Windows of eight bytes at any place; room after the end for the last ones.
     padded = np.concatenate([held[starts[0] : starts[-1]], np.zeros(_WORD, np.uint8)])
     windows = np.lib.stride_tricks.as_strided(padded[:_WORD].view(">u8"), (len(padded) - _WORD + 1,), (1,))
-    words: np.ndarray = windows[starts[:-1] - starts[0]].astype(np.uint64)
+    begins, ends = starts[:-1] - starts[0], starts[1:] - starts[0]
+    while True:
+        words = _clipped(windows[begins].astype(np.uint64), ends - begins)
+        n_alike = _WORD - (int(words.min() ^ words.max()).bit_length() + 7) // _WORD
+        if not n_alike or (begins == ends).all():
+            return words
+        begins = np.minimum(begins + n_alike, ends)
+
+
+def _clipped(words: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """The words with zeros beyond so many bytes."""
     # A shift by 64 bits is undefined, so what is empty is cleared apart.
-    unused = np.minimum((_WORD - lengths) * 8, 63).astype(np.uint64)
+    unused = ((_WORD - np.minimum(lengths, _WORD)) * 8).clip(max=63).astype(np.uint64)
     words = (words >> unused) << unused
     words[lengths == 0] = 0
     return words

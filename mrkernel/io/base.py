@@ -195,7 +195,14 @@ class Sink(ABC):
 
     Until :meth:`commit` has returned a reader sees what was there before; afterwards the whole new output.
     Run the contract suite ``mrkernel.testing.SinkContract`` over an implementation.
+
+    Attributes
+    ----------
+    is_single
+        Whether the output is one file, so that whoever has all rows does best to call :meth:`write_whole`.
     """
+
+    is_single: bool = False
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
@@ -212,6 +219,10 @@ class Sink(ABC):
     @abstractmethod
     def write_part(self, index: int, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Part:
         """Write part ``index`` (its place in the result) under a temporary name in the target's file system."""
+
+    def write_whole(self, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Part:
+        """Write all rows as the only part; a sink that would join parts to one file saves that here."""
+        return self.write_part(0, schema, batches)
 
     @abstractmethod
     def commit(self, parts: Sequence[Part]) -> list[str]:

@@ -102,10 +102,17 @@ class FileSink(Sink):
         SinkError
             If it cannot be written, for example since the disk is full.
         """
+        return self._write(index, schema, batches, is_whole=not self.is_single)
+
+    def write_whole(self, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Part:
+        """The same for all rows: a single file is complete then, where :meth:`commit` would join parts."""
+        return self._write(0, schema, batches, is_whole=True)
+
+    def _write(self, index: int, schema: pa.Schema, batches: Iterable[pa.RecordBatch], *, is_whole: bool) -> Part:
         check_columns(self.partition_by, schema.names, "the result")
         kept = pa.schema([field for field in schema if field.name not in self.partition_by])
         self.writer.check_schema(kept)
-        files = _PartFiles(self, index, kept)
+        files = _PartFiles(self, index, kept, is_whole=is_whole)
         with self._wording("write"), closing(files):
             n_rows = 0
             for batch in batches:
@@ -120,7 +127,7 @@ class FileSink(Sink):
             path=files.written[0][0] if files.written else "",
             n_rows=n_rows,
             n_bytes=files.n_bytes,
-            extra={"files": files.written, "schema": kept},
+            extra={"files": files.written, "schema": kept, "is_whole": is_whole},
         )
 
     def commit(self, parts: Sequence[Part]) -> list[str]:
@@ -130,7 +137,8 @@ class FileSink(Sink):
         schema = next((part.extra["schema"] for part in kept), pa.schema([]))
         with self._wording("finish"):
             if self.is_single:
-                files = [(self._merged(kept, schema), "", "")]
+                is_whole = len(kept) == 1 and kept[0].extra["is_whole"]
+                files = [(kept[0].path if is_whole else self._merged(kept, schema), "", "")]
             else:
                 files = [(path, folder, f"part-{number:05d}{f'-{n}' if n else ''}{self.writer.suffix}")
                          for number, part in enumerate(kept)
@@ -196,8 +204,8 @@ class FileSink(Sink):
 class _PartFiles:
     """The files of one part: one, or one for each folder of ``partition_by``."""
 
-    def __init__(self, sink: FileSink, index: int, schema: pa.Schema) -> None:
-        self._sink = sink
+    def __init__(self, sink: FileSink, index: int, schema: pa.Schema, *, is_whole: bool) -> None:
+        self._sink, self._is_whole = sink, is_whole
         self._index = index
         self._schema = schema
         self._open: OrderedDict[str, tuple[str, BinaryIO, OpenFile]] = OrderedDict()
@@ -218,7 +226,7 @@ class _PartFiles:
             self._open[folder] = (
                 path,
                 file,
-                self._sink.writer.open(file, self._schema, is_whole=not self._sink.is_single),
+                self._sink.writer.open(file, self._schema, is_whole=self._is_whole),
             )
         self._open.move_to_end(folder)
         if batch is not None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -301,21 +302,25 @@ class Result:
 
 def write_to(sink: Any, result: Result) -> list[str]:
     """Write a result to a sink that was checked: parts under temporary names, one commit."""
-    table = result.head(0)
     try:
-        parts = []
         schemas = {_signature(one) for one in result._tables()}  # noqa: SLF001  # the class's own writer
         tables = result._tables() if len(schemas) <= 1 else iter([result.to_arrow()])  # noqa: SLF001  # as above
-        for index, one in enumerate(tables):
-            parts.append(sink.write_part(index, one.schema, iter(one.to_batches(max_chunksize=1 << 16))))
-        if not parts:
-            parts.append(sink.write_part(0, table.schema, iter(())))
+        first = next(tables, result.head(0))
+        tables = chain([first], tables)
+        if sink.is_single:
+            parts = [sink.write_whole(first.schema, _batches(tables))]
+        else:
+            parts = [sink.write_part(index, one.schema, _batches([one])) for index, one in enumerate(tables)]
         paths: list[str] = sink.commit(parts)
     except BaseException:
         with suppress(OSError):
             sink.abort()
         raise
     return paths
+
+
+def _batches(tables: Iterable[pa.Table]) -> Iterator[pa.RecordBatch]:
+    return (batch for table in tables for batch in table.to_batches(max_chunksize=1 << 16))
 
 
 def _signature(table: pa.Table) -> str:

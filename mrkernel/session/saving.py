@@ -6,12 +6,13 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
 from mrkernel.config import counted
-from mrkernel.events import Event, StageFinished, StageStarted, TaskFinished, TaskStarted
+from mrkernel.events import Event, StageFinished, StageStarted, TaskFinished, TaskProgressed, TaskStarted
 from mrkernel.io import Part
 from mrkernel.result import Result
 from mrkernel.result.result import write_to
@@ -20,6 +21,7 @@ __all__ = ["STAGE", "Saved", "save"]
 
 STAGE = "save"
 _WORKER = "this process"
+_TELL_S = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +64,7 @@ def save(sink: Any, result: Result, *, job_id: str, emit: Callable[[Event], None
         Raises once the job was told to stop; nothing of the target is left then.
     """
     began = time.perf_counter()
-    n_parts = max(1, result.num_parts)
+    n_parts = 1 if sink.is_single else max(1, result.num_parts)
     emit(StageStarted(job_id=job_id, stage=STAGE, n_tasks=n_parts, input_bytes=result.num_bytes))
     watched = _WatchedSink(sink, job_id, emit, check)
     paths = write_to(watched, result)
@@ -80,13 +82,22 @@ class _WatchedSink:
     def __init__(self, sink: Any, job_id: str, emit: Callable[[Event], None], check: Callable[[], None]) -> None:
         self._sink, self._job_id = sink.stoppable(check), job_id
         self._emit, self._check = emit, check
+        self.is_single: bool = sink.is_single
         self.n_parts = self.n_bytes = 0
 
     def write_part(self, index: int, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Part:
+        return self._written(index, batches, partial(self._sink.write_part, index, schema))
+
+    def write_whole(self, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Part:
+        return self._written(0, batches, partial(self._sink.write_whole, schema))
+
+    def _written(
+        self, index: int, batches: Iterable[pa.RecordBatch], write: Callable[[Iterator[pa.RecordBatch]], Part]
+    ) -> Part:
         began = time.perf_counter()
         named = {"job_id": self._job_id, "stage": STAGE, "task": index, "attempt": 1, "worker": _WORKER}  # type: dict[str, Any]
         self._emit(TaskStarted(**named))
-        part: Part = self._sink.write_part(index, schema, self._watched(batches))
+        part = write(self._watched(index, batches))
         self.n_parts += 1
         self.n_bytes += part.n_bytes
         self._emit(TaskFinished(**named, seconds=time.perf_counter() - began, records_in=part.n_rows,
@@ -101,7 +112,12 @@ class _WatchedSink:
     def abort(self) -> None:
         self._sink.abort()
 
-    def _watched(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def _watched(self, index: int, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        n_rows, told = 0, time.perf_counter()
         for batch in batches:
             self._check()
             yield batch
+            n_rows += batch.num_rows
+            if time.perf_counter() > told + _TELL_S:
+                told = time.perf_counter()
+                self._emit(TaskProgressed(job_id=self._job_id, stage=STAGE, task=index, records=n_rows, input_bytes=0))

@@ -61,6 +61,14 @@ class SinkContract:
         assert paths
         assert _names(tmp_path) == {self.target_name}
 
+    def test_rows_written_as_a_whole_are_read_back(self, tmp_path: Path) -> None:
+        """As the only part, whichever way the sink takes it."""
+        sink = self.make_sink(self._target(tmp_path))
+        batches = (batch for table in self.tables for batch in table.to_batches())
+        assert sink.commit([sink.write_whole(self.tables[0].schema, batches)])
+        assert self.read(self._target(tmp_path)) == self.rows()
+        assert _names(tmp_path) == {self.target_name}
+
     def test_a_pickled_sink_writes_parts_for_the_original(self, tmp_path: Path) -> None:
         """Workers write with copies; the driver commits what they tell it."""
         target = self._target(tmp_path)

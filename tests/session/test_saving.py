@@ -6,6 +6,7 @@ import re
 import threading
 from types import SimpleNamespace
 
+import pyarrow as pa
 import pytest
 
 import mrkernel as mr
@@ -13,7 +14,6 @@ from mrkernel.errors import JobCancelledError, JobInterruptedError, SinkError
 from mrkernel.events import JobFinished, StageFinished, StageStarted
 from mrkernel.io import open_sink
 from mrkernel.progress import Progress
-from mrkernel.result.result import write_to
 from mrkernel.session import Saved, Waiting
 
 WORDS = mr.Job(lambda line: [(word, 1) for word in line.split()], sum, name="words")
@@ -156,7 +156,7 @@ def test_cancel_leaves_no_half_written_file(tmp_path):
 
 @pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".jsonl", ".json", ".parquet", ".arrow"])
 @pytest.mark.parametrize("n_checks", [1, 2])
-def test_cancel_in_the_commit_of_one_file_leaves_what_was_there(tmp_path, suffix, n_checks, inline):
+def test_cancel_in_the_commit_of_one_file_leaves_what_was_there(tmp_path, suffix, n_checks):
     checks = []
 
     def check():
@@ -164,12 +164,15 @@ def test_cancel_in_the_commit_of_one_file_leaves_what_was_there(tmp_path, suffix
         if len(checks) >= n_checks:
             raise JobCancelledError("nothing was written")
 
-    result = inline(WORDS, MANY, reducers=2)
+    words = MANY[0].split()
+    rows = pa.table({"word": words, "n": range(len(words))})
     target = tmp_path / f"out{suffix}"
     target.write_text("as before")
-    sink = open_sink(target, overwrite=True)
+    sink = open_sink(target, overwrite=True).stoppable(check)
+    parts = [sink.write_part(n, rows.schema, iter(rows.to_batches())) for n in range(2)]
     with pytest.raises(JobCancelledError, match="nothing was written"):
-        write_to(sink.stoppable(check), result)
+        sink.commit(parts)
+    sink.abort()
     assert [path.name for path in tmp_path.iterdir()] == [target.name]
     assert (target.read_text(), len(checks)) == ("as before", n_checks)
 

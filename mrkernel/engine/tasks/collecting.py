@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from mrkernel.agg import Aggregate
 from mrkernel.agg.totals import Count, Sum
-from mrkernel.batches import as_numpy, encode_column, encode_plain, make_table
+from mrkernel.batches import as_arrow, as_numpy, encode_column, encode_plain, make_table
 from mrkernel.engine.shuffle import Run, SmallRuns, write_run
 from mrkernel.engine.tasks.calling import encode_pairs, pair_table
 from mrkernel.engine.tasks.combining import combiner_of, n_different, raw_table, same_form, whole
@@ -23,7 +23,7 @@ from mrkernel.engine.tasks.key_sketch import KeySketch
 from mrkernel.engine.tasks.tallying import KeyTally
 from mrkernel.engine.tasks.weighing import FIRST_PAIRS, sampled_bytes
 from mrkernel.errors import ValueTypeError
-from mrkernel.grouping import check_keys, encode_keys, group
+from mrkernel.grouping import check_keys, encode_keys, key_order
 from mrkernel.job import Job
 from mrkernel.partition import partition_ids
 
@@ -384,12 +384,12 @@ class RunCollector:
 
     def _sorted_run(self, table: pa.Table) -> Run:
         """A run sorted by key, with evenly spaced keys of it from which the driver chooses the ranges."""
-        groups = group(whole((table.column(0), table.schema.field(0))))
-        order = groups.order()
-        ordered = table.take(pa.array(order))
+        order = key_order(whole((table.column(0), table.schema.field(0))))
+        # To gather from many chunks takes three times as long as from one.
+        ordered = table.combine_chunks().take(as_arrow(order))
         run = self._write_run(ordered, np.zeros(len(order), np.uint8), 1)
         places = np.unique(np.linspace(0, len(order) - 1, min(_SAMPLE, len(order))).astype(np.int64))
-        sample = ordered.select([0]).take(pa.array(places)).combine_chunks()
+        sample = ordered.select([0]).take(as_arrow(places)).combine_chunks()
         return replace(run, sample=sample)
 
 

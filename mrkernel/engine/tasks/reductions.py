@@ -8,8 +8,19 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from mrkernel.batches import Column, as_arrow, concat_columns, decode_column, encode_column, make_table, value_columns
+from mrkernel.batches import (
+    Column,
+    as_arrow,
+    as_numpy,
+    concat_columns,
+    decode_column,
+    encode_column,
+    kind_of,
+    make_table,
+    value_columns,
+)
 from mrkernel.engine.tasks.attempt import Progress
 from mrkernel.engine.tasks.calling import reduced_pairs
 from mrkernel.engine.tasks.careful_reduce import careful_finish, careful_order, careful_reduced_pairs
@@ -17,7 +28,7 @@ from mrkernel.engine.tasks.evenness import Evenness
 from mrkernel.engine.tasks.ordering import value_order
 from mrkernel.engine.tasks.setting_aside import SettingAside
 from mrkernel.engine.tasks.spilling import KeyRange, SpilledColumn
-from mrkernel.grouping import Groups, encode_keys, group
+from mrkernel.grouping import Groups, encode_keys, group, key_order
 from mrkernel.job import Job
 from mrkernel.taskcontext import TaskContext
 
@@ -74,16 +85,30 @@ class Reducing:
 
     def _of_tables(self, tables: Sequence[pa.Table]) -> Iterator[pa.Table]:
         key, value = (_joined(tables, index) for index in (0, 1))
+        if self.function is None:
+            yield self._in_order(key, value)
+            return
         groups = group(key)
         starts = groups.starts()
         self.evenness.see(groups.keys, np.diff(starts))
-        if self.function is None:
-            order = as_arrow(groups.order())
-            yield make_table([(key[0].take(order), key[1]), *value_columns((value[0].take(order), value[1]))])
-            return
         order, is_sorted = self._order(groups, value)
         ordered = value if order is None else (value[0].take(as_arrow(order)), value[1])
         yield from self._called(groups.keys, starts.tolist(), ordered, is_sorted=is_sorted)
+
+    def _in_order(self, key: Column, value: Column) -> pa.Table:
+        """Rows in key order; whoever orders them need not number their groups, which takes as long again."""
+        array, field = key
+        if kind_of(field) or pa.types.is_nested(array.type) or pa.types.is_null(array.type):
+            groups = group(key)
+            self.evenness.see(groups.keys, np.diff(groups.starts()))
+            order = as_arrow(groups.order())
+            ordered = array.take(order)
+        else:
+            order = as_arrow(key_order(key))
+            ordered = array.take(order)
+            stretches = pc.run_end_encode(ordered, run_end_type=pa.int64())
+            self.evenness.see((stretches.values, field), np.diff(as_numpy(stretches.run_ends), prepend=0))
+        return make_table([(ordered, field), *value_columns((value[0].take(order), value[1]))])
 
     def _order(self, groups: Groups, value: Column) -> tuple[np.ndarray | None, bool]:
         """Row numbers by key, None where they are in that order already; and whether the values are sorted too."""
