@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -145,6 +146,8 @@ class _Turns:
             for other, engine in self.engines.items():
                 if other != name and not self.what.contenders[name].is_slow:
                     stack.enter_context(engine.paused())
+            # Gigabytes that one engine has written would reach the disk in the next one's time.
+            os.sync()
             yield
         # What they have to do after a pause is not the next one's time.
         time.sleep(_SETTLE_S)
