@@ -220,6 +220,8 @@ class CsvSource(LineSource):
         """The rows of a block, or ArrowInvalid, for which ``invalid`` knows whether a quoted value is left open."""
         may_break = self.quote_char is not None and self.quote_char.encode() in block
         text = invalid.closing(block) if may_break else block
+        # A look at all bytes at once takes a fiftieth of the parser's own look at each value, a third of its time.
+        options.check_utf8 = not text.isascii()
         try:
             table = pacsv.read_csv(pa.BufferReader(text), self._read_options(names, len(text) + 1),
                                    self._parse_options(invalid), options)  # fmt: skip

@@ -19,6 +19,7 @@ from mrkernel.batches import as_arrow, as_numpy, encode_column, encode_plain, ma
 from mrkernel.engine.shuffle import Run, SmallRuns, write_run
 from mrkernel.engine.tasks.calling import encode_pairs, pair_table
 from mrkernel.engine.tasks.combining import combiner_of, n_different, raw_table, same_form, whole
+from mrkernel.engine.tasks.failures import raised_in
 from mrkernel.engine.tasks.key_sketch import KeySketch
 from mrkernel.engine.tasks.tallying import KeyTally
 from mrkernel.engine.tasks.weighing import FIRST_PAIRS, sampled_bytes
@@ -65,7 +66,7 @@ class RunCollector:
         self._n_partitions = n_partitions
         self._reduction = step.reduction
         self._combiner = combiner_of(step) if combine is not False else None
-        self._is_forced = combine is True
+        self._is_forced, self._is_useful = combine is True, False
         self._is_tolerant = is_tolerant
         self._keys: list[Any] = []
         self._values: list[Any] = []
@@ -192,7 +193,7 @@ class RunCollector:
             else:
                 keys = [key for key, value in taken if value is _ONE or others.append((key, value))]  # type: ignore[func-returns-value]  # append returns None on purpose: a pair goes to one list or the other
         except (TypeError, ValueError) as error:
-            if _is_raised_here(error):
+            if raised_in(error) == __file__:
                 raise ValueTypeError("the mapper gave something that is no (key, value) pair") from None
             raise
         n_pairs = len(keys) + len(others)
@@ -333,13 +334,16 @@ class RunCollector:
         if self._combiner is None:
             return tables[0] if len(tables) == 1 else raw_table(tables)
         n_before = sum(table.num_rows for table in tables)
-        expected = n_different(tables) if n_before >= _PAIRS and not self._is_forced else None
+        is_open = n_before >= _PAIRS and not self._is_forced and not self._is_useful
+        expected = n_different(tables) if is_open else None
         if expected is not None and not self._judge(expected, n_before):
             return raw_table(tables)
         table = self._tried(self._combiner, tables)
         if table is None:
             return raw_table(tables)
         self._judge(table.num_rows, n_before)
+        # To look at each block's keys beforehand is a tenth of combining them.
+        self._is_useful = table.num_rows < _USELESS / 4 * n_before
         return table
 
     def _tried(self, combiner: Callable[[list[pa.Table]], pa.Table], tables: list[pa.Table]) -> pa.Table | None:
@@ -391,10 +395,3 @@ class RunCollector:
         places = np.unique(np.linspace(0, len(order) - 1, min(_SAMPLE, len(order))).astype(np.int64))
         sample = ordered.select([0]).take(as_arrow(places)).combine_chunks()
         return replace(run, sample=sample)
-
-
-def _is_raised_here(error: BaseException) -> bool:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return trace is not None and trace.tb_frame.f_code.co_filename == __file__

@@ -14,7 +14,7 @@ from typing import Any
 from mrkernel.errors import KeyTypeError, MrkernelError, SourceError, ValueTypeError
 from mrkernel.events import Failure, Frame
 
-__all__ = ["describe_failure", "failing_place", "full_traceback", "short_repr", "whole_text"]
+__all__ = ["describe_failure", "failing_place", "full_traceback", "raised_in", "short_repr", "whole_text"]
 
 _MAX_FRAMES = 20
 _MAX_TEXT = 2_000
@@ -22,6 +22,14 @@ _MAX_RECORD = 4_000
 _MAX_TRACEBACK = 20_000
 _OURS = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+
+
+def raised_in(error: BaseException) -> str:
+    """The file of the code that raised, "" if that is not known."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "" if trace is None else trace.tb_frame.f_code.co_filename
 
 
 def short_repr(value: Any, limit: int = 200) -> str:
