@@ -14,6 +14,7 @@ from mrkernel.io.columnar import ColumnarSource
 from mrkernel.io.filesource import Cut, Piece, reading
 from mrkernel.io.locations import Entry, is_url
 from mrkernel.io.memory import rows_for
+from mrkernel.io.quick_parquet import QuickGroups
 from mrkernel.io.schemas import conform
 
 __all__ = ["ParquetSource"]
@@ -53,6 +54,11 @@ class ParquetSource(ColumnarSource):
                                             for n in range(file.metadata.num_row_groups)]  # fmt: skip
         self.agree_on(schemas)
 
+    def size_bytes(self) -> int | None:
+        """Bytes of the columns that are read, as stored."""
+        self.plan()
+        return sum(n_bytes for groups in self._groups.values() for _, n_bytes in groups)
+
     def cut(self, entry: Entry, chunk_bytes: int) -> Iterable[Cut]:
         """Consecutive row groups of about ``chunk_bytes`` together."""
         start, total, first_row, rows = 0, 0, 0, 0
@@ -72,9 +78,13 @@ class ParquetSource(ColumnarSource):
             present = [name for name in schema.names if name in file.schema_arrow.names]
             groups = [file.metadata.row_group(n) for n in range(piece.start, piece.stop)]
             rows = rows_for(sum(group.num_rows for group in groups), sum(group.total_byte_size for group in groups))
-            for batch in file.iter_batches(batch_size=rows, row_groups=range(piece.start, piece.stop), columns=present,
-                                           use_threads=False):  # fmt: skip
-                yield conform(batch.replace_schema_metadata(None), schema)
+            quick = None if is_url(piece.path) else QuickGroups(piece.path, file, present)
+            for number in range(piece.start, piece.stop):
+                table = quick.read(number) if quick is not None else None
+                batches = table.to_batches(max_chunksize=rows) if table is not None else file.iter_batches(
+                    batch_size=rows, row_groups=[number], columns=present, use_threads=False)  # fmt: skip
+                for batch in batches:
+                    yield conform(batch.replace_schema_metadata(None), schema)
 
     def locate(self, split: Split, block: RecordBlock, index: int) -> Origin:
         """File and row number in the file."""

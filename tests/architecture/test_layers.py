@@ -31,7 +31,7 @@ OWNERS = {
     "fsspec": ("io",),
     "matplotlib": ("plots",),
     "pandas": ("engine/tasks", "io/memory.py", "result"),
-    "polars": ("engine/tasks", "io/registry.py", "ordering.py", "partition.py", "result"),
+    "polars": ("engine/tasks", "io/quick_parquet.py", "io/registry.py", "ordering.py", "partition.py", "result"),
     "psutil": ("cluster",),
     "tornado": ("cluster",),
     "traitlets": ("magics", "widgets"),

@@ -1,0 +1,139 @@
+"""Row groups that Polars reads: the same rows as Arrow's, and only where both read alike."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mrkernel import io
+from mrkernel.errors import SourceReadError
+from mrkernel.io import quick_parquet
+from mrkernel.io.quick_parquet import QuickGroups
+from mrkernel.testing.sources import read_all
+
+N = 40_000
+VALUES = {
+    "bool": (pa.bool_(), [True, False]),
+    "int8": (pa.int8(), [-128, 127]),
+    "uint64": (pa.uint64(), [0, 2**64 - 1]),
+    "int64": (pa.int64(), [-(2**63), 2**63 - 1]),
+    "float32": (pa.float32(), [1.5, float("inf")]),
+    "float64": (pa.float64(), [-0.0, 1e300]),
+    "string": (pa.string(), ["", "héé \U0001f600", "x" * 300]),
+    "large_string": (pa.large_string(), ["a", "b\0"]),
+    "binary": (pa.binary(), [b"", b"\xff\0"]),
+    "date32": (pa.date32(), [dt.date(1, 1, 1), dt.date(9999, 12, 31)]),
+    "decimal": (pa.decimal128(15, 2), [Decimal("-9999999999999.99"), Decimal("0.01")]),
+    "wide decimal": (pa.decimal128(38, 0), [Decimal(-(10**38) + 1), Decimal(10**38 - 1)]),
+    "ms": (pa.timestamp("ms"), [dt.datetime(1970, 1, 1), dt.datetime(2262, 1, 1)]),
+    "us": (pa.timestamp("us", "Europe/Berlin"), [dt.datetime(2026, 7, 1, tzinfo=dt.UTC)]),
+    "ns": (pa.timestamp("ns"), [1, 2**62]),
+}
+
+
+def table(n: int = N) -> pa.Table:
+    """Each type with missing values, in an order that runs and dictionaries do not follow."""
+    places = np.random.default_rng(7).integers(0, 4, n)
+    return pa.table({name: pa.array([*values, None, None, None][:4], kind).take(pa.array(places))
+                     for name, (kind, values) in VALUES.items()})  # fmt: skip
+
+
+def group(path: Path, number: int = 0, columns: list[str] | None = None) -> pa.Table | None:
+    with pq.ParquetFile(path) as file:
+        return QuickGroups(str(path), file, columns or file.schema_arrow.names).read(number)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"compression": "none", "use_dictionary": False}, {"compression": "zstd", "data_page_version": "2.0"},
+     {"compression": "gzip", "store_decimal_as_integer": True}, {"compression": "brotli", "data_page_size": 1000},
+     {"compression": "lz4", "data_page_size": 4096}],
+)  # fmt: skip
+def test_rows_are_those_that_arrow_reads(tmp_path: Path, options: dict[str, Any]) -> None:
+    path = tmp_path / "a [1] *.parquet"
+    pq.write_table(table(), path, **options)
+    found = group(path)
+    assert found is not None
+    assert found.equals(pq.read_table(path).replace_schema_metadata())
+
+
+def test_each_row_group_has_its_own_rows(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"a": range(3 * N), "b": range(3 * N)}), path, row_group_size=N)
+    for number in range(3):
+        found = group(path, number, ["b"])
+        assert found is not None
+        assert found.equals(pa.table({"b": range(number * N, (number + 1) * N)}))
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([[1]] * N),
+        pa.array([dt.time(1)] * N),
+        pa.array([{"a": 1}] * N),
+        pa.array(["a"] * N).dictionary_encode(),
+        pa.array([Decimal(1)] * N, pa.decimal256(50, 0)),
+        pa.nulls(N),
+    ],
+)
+def test_other_types_are_left_to_arrow(tmp_path: Path, column: pa.Array) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"a": column, "b": range(N)}), path)
+    assert group(path) is None
+    assert group(path, columns=["b"]) is not None
+    source = io.source(path)
+    assert sum(batch.num_rows for split in source.splits(1 << 20) for batch in source.read(split)) == N
+
+
+def test_times_of_96_bits_are_left_to_arrow(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(table().select(["ns"]), path, use_deprecated_int96_timestamps=True)
+    assert group(path) is None
+
+
+def test_few_rows_and_large_groups_are_left_to_arrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"a": range(1000)}), path)
+    assert group(path) is None
+    pq.write_table(pa.table({"a": range(N)}), path)
+    monkeypatch.setattr(quick_parquet, "_MOST_BYTES", 1000)
+    assert group(path) is None
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+def test_checksums_are_looked_at(tmp_path: Path, version: str) -> None:
+    path = tmp_path / "a.parquet"
+    rows = pa.table({"a": np.random.default_rng(7).integers(0, 2**60, N)})
+    pq.write_table(rows, path, write_page_checksum=True, compression="none", data_page_version=version)
+    assert group(path) is None
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(SourceReadError, match=r"a\.parquet: .*CRC"):
+        read_all(io.source(path), 1 << 20)
+
+
+def test_arrow_tells_what_is_wrong_with_a_page(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"a": [f"value {n}" for n in range(N)]}), path, compression="zstd")
+    data = bytearray(path.read_bytes())
+    data[1000:3000] = bytes(2000)
+    path.write_bytes(data)
+    assert group(path) is None
+    with pytest.raises(SourceReadError, match=r"cannot read .*a\.parquet"):
+        read_all(io.source(path), 1 << 20)
+
+
+def test_chunks_are_of_the_columns_that_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    noise = np.random.default_rng(7).integers(0, 2**60, 10 * N)
+    pq.write_table(pa.table({"a": np.arange(10 * N) % 7, "b": noise}), path, row_group_size=N)
+    assert (io.source(path, columns=["a"]).size_bytes() or 0) < path.stat().st_size / 10
