@@ -49,6 +49,11 @@ class Reduction:
         return all(aggregate.is_algebraic for _, aggregate in self.aggregates)
 
     @property
+    def is_own(self) -> bool:
+        """True if no code of the user's runs in it."""
+        return all(type(aggregate).__module__.startswith("mrkernel.agg.") for _, aggregate in self.aggregates)
+
+    @property
     def label(self) -> str:
         """What messages and plans call it."""
         return ", ".join(f"{name}={one.label}" if name else one.label for name, one in self.aggregates)

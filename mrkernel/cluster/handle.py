@@ -26,6 +26,7 @@ __all__ = ["Cluster", "Freed", "WorkerInfo", "ask", "open_client"]
 SEND_INTERVAL_S = 0.001
 RESTART_S = 30.0
 ANSWER_S = 5.0
+_LATELY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +121,7 @@ class Cluster:
         self._on_close, self._on_scale = on_close, on_scale
         self._pids: dict[str, int] = {}
         self._returning = (0, 0.0)
+        self._counted = (0.0, 0)
         self._freeing: list[tuple[threading.Thread, threading.Event]] = []
         self._is_closed = False
 
@@ -136,6 +138,15 @@ class Cluster:
             self._returning = (0, 0.0)
             return found
         return wanted
+
+    @property
+    def n_workers_lately(self) -> int:
+        """The same, not asked again within a second: what a plan reckons with may be a little old."""
+        asked, found = self._counted
+        if not found or time.monotonic() > asked + _LATELY_S or self.is_closed:
+            found = self.n_workers
+            self._counted = time.monotonic(), found
+        return found
 
     @property
     def addresses(self) -> tuple[str, ...] | None:
@@ -173,7 +184,7 @@ class Cluster:
         if self._on_scale is None:
             raise ClusterError(f"cannot scale the cluster at {self.address}: it is not one that mrkernel started",
                                hint="scale it with the tool that started it")  # fmt: skip
-        self._returning = (0, 0.0)
+        self._returning, self._counted = (0, 0.0), (0.0, 0)
         try:
             self._on_scale(workers)
         except (OSError, RuntimeError) as error:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["HostClocks", "WorkerWatch", "named", "resident_bytes"]
 
 _SAMPLE_S = 1.0
+_FIRST_S = 0.05
 _MOST_NAMED = 8
 # The scheduler takes about 50 µs to tell of one worker: a hundred are asked for every 5 s, 0.1 % of its time.
 _SAMPLE_S_PER_WORKER = 0.05
@@ -85,14 +86,13 @@ class WorkerWatch:
         self._tell = tell
         self._width, self.only = width, only
         self._seen: tuple[WorkerSample, ...] = ()
-        self._due = 0.0
+        # A question would delay the first tasks, and there is nobody to see the answer of a job that ends before.
+        self._due = time.monotonic() + _FIRST_S
         self._is_asking = False
 
     @property
     def n_workers(self) -> int:
-        """How many workers there are or are to be, as of the last sample; the first time this waits for one."""
-        if not self._due:
-            self._take(self._client.scheduler_info(n_workers=-1))
+        """How many workers there are or are to be, as of the last sample."""
         return max(1, self._width, len(self._seen))
 
     @property

@@ -16,7 +16,7 @@ from mrkernel.errors import OptionError
 from mrkernel.io.base import RecordBlock, Source, Split
 from mrkernel.io.objects import BLOCK_RECORDS, FIRST_RECORDS, batch_of, has_datetimes, row_blocks, row_splits, schema_of
 from mrkernel.io.schemas import outside_schema
-from mrkernel.io.scratch import ScratchObjects, ScratchTable, write_objects, write_table
+from mrkernel.io.scratch import HELD_BYTES, HeldObjects, ScratchObjects, ScratchTable, write_objects, write_table
 
 __all__ = ["ObjectSource", "StreamSource", "TableSource", "frame_table", "rows_for"]
 
@@ -73,11 +73,16 @@ class ObjectSource(Source):
         return self._schema
 
     def localized(self, directory: str) -> Source:
-        """The objects, pickled block by block into a file; a range stays as it is."""
+        """The objects, pickled: few as they are, many block by block into a file; a range stays as it is."""
         if isinstance(self._records, range):
             return self
+        size = self.size_bytes()
+        if len(self._records) < FIRST_RECORDS and size <= HELD_BYTES:
+            held = HeldObjects(self._records, name=self._name, size_bytes=size)
+            if held.is_small:
+                return held
         path = _new_file(directory, "objects")
-        return ScratchObjects(path, write_objects(path, self._records), name=self._name, size_bytes=self.size_bytes())
+        return ScratchObjects(path, write_objects(path, self._records), name=self._name, size_bytes=size)
 
 
 class StreamSource(Source):

@@ -1,7 +1,7 @@
 """In-memory data, put in files of our own so that worker processes on this host read it from there.
 
 These files are written and read by the same user's processes within one job: they are never outside input, which
-is why unpickling them is sound.
+is why unpickling them is sound. What is small travels with the job instead.
 """
 
 from __future__ import annotations
@@ -12,38 +12,44 @@ import struct
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from io import BytesIO
 from itertools import islice
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 
 from mrkernel.io.base import RecordBlock, Source, Split
 from mrkernel.io.objects import BLOCK_RECORDS, FIRST_RECORDS, batch_of, row_blocks, row_splits, schema_of
 
-__all__ = ["ScratchObjects", "ScratchTable", "write_objects", "write_table"]
+__all__ = ["HELD_BYTES", "HeldObjects", "ScratchObjects", "ScratchTable", "write_objects", "write_table"]
 
 _HEADER = struct.Struct("<QQ")
 _BLOCK_BYTES = 1 << 20
 _BATCH_BYTES = 1 << 20
+HELD_BYTES = 4 << 10
 
 
 def write_objects(path: str, records: Iterable[Any]) -> list[tuple[int, int]]:
     """Write records block by block; returns each block's first record and offset, closed by the totals."""
+    with open(path, "wb") as file:
+        os.chmod(path, 0o600)
+        return _write_blocks(file, records)
+
+
+def _write_blocks(file: BinaryIO, records: Iterable[Any]) -> list[tuple[int, int]]:
     import cloudpickle
 
     index: list[tuple[int, int]] = []
     count, offset, per_block = 0, 0, FIRST_RECORDS
     stream = iter(records)
-    with open(path, "wb") as file:
-        os.chmod(path, 0o600)
-        while block := list(islice(stream, per_block)):
-            # cloudpickle, since classes and functions of a notebook exist in no module that a worker could import.
-            data = cloudpickle.dumps(block, protocol=5)
-            file.write(_HEADER.pack(len(block), len(data)))
-            file.write(data)
-            index.append((count, offset))
-            count, offset = count + len(block), offset + _HEADER.size + len(data)
-            per_block = max(1, min(BLOCK_RECORDS, _BLOCK_BYTES * len(block) // len(data)))
+    while block := list(islice(stream, per_block)):
+        # cloudpickle, since classes and functions of a notebook exist in no module that a worker could import.
+        data = cloudpickle.dumps(block, protocol=5)
+        file.write(_HEADER.pack(len(block), len(data)))
+        file.write(data)
+        index.append((count, offset))
+        count, offset = count + len(block), offset + _HEADER.size + len(data)
+        per_block = max(1, min(BLOCK_RECORDS, _BLOCK_BYTES * len(block) // len(data)))
     return [*index, (count, offset)]
 
 
@@ -104,10 +110,14 @@ class ScratchObjects(_Scratch):
 
     record_name = "record"
 
+    def opened(self) -> BinaryIO:
+        """What the blocks are read from."""
+        return open(self._path, "rb")
+
     def read_records(self, split: Split) -> Iterator[RecordBlock]:
         """The objects, equal to those that were written."""
         per_record = (split.size_bytes or 0) / max(1, split.stop - split.start)
-        with open(self._path, "rb") as file:
+        with self.opened() as file:
             for first, offset in split.payload:
                 records = _load(file, offset)
                 begin, end = max(split.start - first, 0), min(split.stop - first, len(records))
@@ -116,10 +126,38 @@ class ScratchObjects(_Scratch):
 
     def read(self, split: Split) -> Iterator[pa.RecordBatch]:
         """The objects as columns, typed by the first block of the file, so that all splits agree."""
-        with open(self._path, "rb") as file:
+        with self.opened() as file:
             schema = schema_of(_load(file, 0)[:FIRST_RECORDS], self._name)
         for block in self.read_records(split):
             yield batch_of(block.records, schema, self._name, split.start + block.first)
+
+
+class HeldObjects(ScratchObjects):
+    """The same blocks in memory, for what is too small to be worth a file: it travels with each split.
+
+    Parameters
+    ----------
+    records
+        Of whose pickles a copy is made at once.
+    """
+
+    def __init__(self, records: Iterable[Any], *, name: str, size_bytes: int) -> None:
+        file = BytesIO()
+        super().__init__("", _write_blocks(file, records), name=name, size_bytes=size_bytes)
+        self._content = file.getvalue()
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it is as small as it seemed to be."""
+        return len(self._content) <= HELD_BYTES
+
+    def local_files(self) -> list[str]:
+        """None."""
+        return []
+
+    def opened(self) -> BinaryIO:
+        """The copy."""
+        return BytesIO(self._content)
 
 
 class ScratchTable(_Scratch):

@@ -20,10 +20,8 @@ class Folders:
         self._scratch = ""
 
     def input(self) -> str:
-        """Where input of this process's memory lies for workers to read."""
-        path = os.path.join(self._root, "input")
-        os.makedirs(path, exist_ok=True)
-        return path
+        """Where input of this process's memory is to lie for workers to read; made by whoever writes there."""
+        return os.path.join(self._root, "input")
 
     def results(self) -> str:
         """Where the parts of the result go; it lasts as long as this process."""

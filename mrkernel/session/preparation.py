@@ -59,7 +59,7 @@ class Preparation:
         """How many workers there will be; the embedded cluster may still be starting."""
         if self._is_inline:
             return 1
-        return self._place.n_workers if self._place is not None else expected_workers(self._given)
+        return self._place.n_workers_lately if self._place is not None else expected_workers(self._given)
 
     @property
     def _is_remote(self) -> bool:
@@ -125,7 +125,7 @@ def expected_workers(given: Settings) -> int:
     from mrkernel.cluster import current, limits
 
     running = current()
-    return given.workers or (running.n_workers if running is not None else limits.worker_count())
+    return given.workers or (running.n_workers_lately if running is not None else limits.worker_count())
 
 
 def _part_files(runs: list[Run]) -> tuple[PartFile, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from itertools import pairwise
 from types import SimpleNamespace
@@ -109,11 +110,19 @@ def test_what_a_worker_says_before_its_first_report_sets_its_clock():
 ])  # fmt: skip
 def test_workers_that_are_on_their_way_back_count(width, there, only, expected):
     info = {"workers": {f"w{n}": {} for n in range(there)}}
-    client = SimpleNamespace(loop=None, scheduler_info=lambda n_workers: info)
+
+    async def identity(n_workers):
+        return info
+
+    client = SimpleNamespace(loop=SimpleNamespace(add_callback=lambda work: asyncio.run(work())),
+                             scheduler=SimpleNamespace(identity=identity))  # fmt: skip
     told = []
     watch = WorkerWatch(client, told.append, width=width, only=only)
+    assert watch.n_workers == max(1, width)
+    while not told:
+        watch.look()
     assert (watch.n_workers, watch.lacks_some) == expected
-    assert watch.n_workers == expected[0]
+    watch.look()
     assert len(told) == 1
 
 

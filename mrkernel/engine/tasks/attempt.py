@@ -113,6 +113,9 @@ class ReduceCall(Call):
         For a globally sorted result, instead of partitions: tables of one key, the range's ends (None where open).
     keeps_apart
         Whether each partition is a part of the result by itself.
+    is_light
+        Whether so little is left to do, and none of it by the user's own functions, that to send it to a worker would
+        take longer.
     """
 
     runs: tuple[Run, ...]
@@ -120,6 +123,7 @@ class ReduceCall(Call):
     lower: pa.Table | None = None
     upper: pa.Table | None = None
     keeps_apart: bool = False
+    is_light: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
