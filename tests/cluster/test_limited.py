@@ -23,7 +23,7 @@ def _workers_of_a_run(place: mr.Cluster) -> set[str]:
     events: list[object] = []
     result = mr.run(PARITY, list(range(4000)), cluster=place, chunk_size=1000, listeners=[events.append])
     assert dict(result) == {0: 3998000, 1: 4000000}
-    return {event.worker for event in events if isinstance(event, TaskStarted)}
+    return {event.worker for event in events if isinstance(event, TaskStarted) and event.stage == "map"}
 
 
 def test_job_on_one_worker_of_two_leaves_the_other_alone(cluster: mr.Cluster) -> None:
