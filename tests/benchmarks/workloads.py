@@ -54,6 +54,7 @@ _SPARK = partial(Contender, title="Spark DataFrame", kind="batch", needs=("pyspa
 _POOL = partial(Contender, title="multiprocessing.Pool by hand", kind="plain")
 _PLAIN = partial(Contender, title="mrkernel, plain functions", kind="plain")
 _BATCH = partial(Contender, title="mrkernel, batch functions", kind="batch")
+_DASK = partial(Contender, title="dask.dataframe", kind="batch")
 
 _OURS, _OURS_BATCH, _NATIVE = ("mrkernel",), ("mrkernel-batch",), ("polars", "duckdb")
 _WORDS_BATCH = ("mrkernel-pyarrow", "mrkernel-polars")
@@ -127,7 +128,7 @@ WORKLOADS = {
             "polars": _POLARS(start="in_polars:sums"),
             "duckdb": _DUCKDB(start="in_duckdb:sums"),
             "spark-frame": _SPARK(start="spark:sums_frame"),
-            "dask-frame": Contender(title="dask.dataframe", start="in_dask:sums_frame", kind="batch"),
+            "dask-frame": _DASK(start="in_dask:sums_frame"),
         },
         promises=(
             _faster("pool", 4),
@@ -226,6 +227,25 @@ WORKLOADS = {
             "duckdb": _DUCKDB(start="in_duckdb:q1"),
         },
         promises=(_faster("pyspark", 3), Ratio(ours=_OURS_BATCH, peers=("polars",), at_most=1.2)),
+    ),
+    "join": Workload(
+        title="join with orders, sum by customer",
+        unit="rows",
+        size=12_000_000,
+        small=1_200_000,
+        data="orders:orders",
+        digest=answers.summed,
+        contenders={
+            "mrkernel-batch": _BATCH(start="mapreduce_batch:join"),
+            "polars": _POLARS(start="in_polars:join"),
+            "duckdb": _DUCKDB(start="in_duckdb:join"),
+            "dask-frame": _DASK(start="in_dask:join_frame"),
+        },
+        promises=(
+            Ratio(ours=_OURS_BATCH, peers=("duckdb",), at_most=1.3),
+            _faster("polars", 1, _OURS_BATCH),
+            _faster("dask-frame", 5, _OURS_BATCH),
+        ),
     ),
     "result": Workload(
         title="result to the notebook",

@@ -13,11 +13,21 @@ import pyarrow.compute as pc
 import pyarrow.ipc
 
 import mrkernel as mr
-from tests.benchmarks.contenders import Engine
+from tests.benchmarks.contenders import Engine, lines_of
 from tests.benchmarks.contenders.mapreduce import engine
 from tests.benchmarks.contenders.mapreduce_plain import Q1_COLUMNS, averaged
 
-__all__ = ["handed_over", "index", "q1", "sort", "stations", "sums", "words_arrow", "words_frame"]
+__all__ = [
+    "handed_over",
+    "index",
+    "join",
+    "q1",
+    "sort",
+    "stations",
+    "sums",
+    "words_arrow",
+    "words_frame",
+]
 
 
 def words_arrow(cores: int) -> Engine:
@@ -96,6 +106,24 @@ def sort(cores: int) -> Engine:
 
     return Engine(run=run, table=lambda path: pa.ipc.open_file(path).read_all(), version=f"mrkernel {mr.__version__}",
                   stop=stop)  # fmt: skip
+
+
+def join(cores: int) -> Engine:
+    """The quantity that each customer has ordered: a join, and a job over its result that sums."""
+    cluster = mr.cluster(workers=cores)
+
+    def mapper(rows: pa.RecordBatch) -> pa.RecordBatch:
+        # Quantities are whole numbers in a column of money.
+        quantity = pc.cast(rows.column("l_quantity"), pa.int64())
+        return pa.record_batch([rows.column("o_custkey"), quantity], names=["o_custkey", "quantity"])
+
+    def run(path: str, **settings: Any) -> pa.Table:
+        lines = mr.read_parquet(lines_of(path), columns=["l_orderkey", "l_quantity"])
+        orders = mr.read_parquet(path, columns=["o_orderkey", "o_custkey"])
+        joined = mr.join(lines, orders, left_on="l_orderkey", right_on="o_orderkey", progress=False, **settings)
+        return mr.run(mr.Job(mapper, sum), joined, progress=False, **settings).to_arrow()
+
+    return Engine(run=run, table=lambda table: table, version=f"mrkernel {mr.__version__}", stop=cluster.close)
 
 
 def handed_over(cores: int) -> Engine:
