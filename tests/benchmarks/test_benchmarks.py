@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -233,6 +234,12 @@ def test_engine_that_fails_is_named_with_the_end_of_its_log() -> None:
         pytest.raises(process.EngineError, match=message),
     ):
         engine.run("nowhere")
+
+
+def test_engine_that_does_not_answer_in_time_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(WORKLOADS, "words", replace(WORKLOADS["words"], timeout_s=0.001))
+    found = measure.in_turns("words", {"loop": Path(sys.executable)}, size=5_000, repeat=1, cores=2, say=_silent)
+    assert found.failed["loop"].startswith("loop did not answer in 0.001 s")
 
 
 def test_wrong_answer_takes_an_engine_out_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:

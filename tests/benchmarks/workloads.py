@@ -34,6 +34,8 @@ class Workload:
         ``module:function`` that finds the right answer for such a file.
     digest
         What identifies an answer.
+    timeout_s
+        How long to wait for one answer of an engine.
     """
 
     title: str
@@ -45,6 +47,7 @@ class Workload:
     contenders: dict[str, Contender]
     promises: tuple[Promise, ...]
     answer: str = "store:expected"
+    timeout_s: float = 900.0
 
 
 _POLARS = partial(Contender, title="Polars", kind="batch")
