@@ -250,6 +250,40 @@ WORKLOADS = {
             _faster("dask-frame", 5, _OURS_BATCH),
         ),
     ),
+    "shuffle": Workload(
+        title="shuffle",
+        unit="rows",
+        size=6_400_000,
+        small=1_600_000,
+        data="records:keyed_records",
+        digest=answers.numbers,
+        contenders={
+            "mrkernel-batch": _BATCH(start="mapreduce_batch:shuffle"),
+            "dask-frame": _DASK(start="in_dask:shuffle_frame"),
+        },
+        promises=(
+            Limit(text="590 MB, at 1.2 GB/s", engine="mrkernel-batch", of="wall_s", at_most=0.49),
+            Ratio(ours=_OURS_BATCH, peers=("dask-frame",), of="cpu_s", at_most=1 / 8),
+        ),
+    ),
+    "shuffle-big": Workload(
+        title="shuffle, 3.7 GB in workers of 1 GB",
+        unit="rows",
+        size=40_000_000,
+        small=None,
+        data="records:keyed_records",
+        digest=answers.numbers,
+        contenders={
+            "mrkernel-batch": _BATCH(start="mapreduce_batch:shuffle_big"),
+            "dask-frame": _DASK(start="in_dask:shuffle_frame_big", is_slow=True),
+        },
+        promises=(
+            Limit(text="3.7 GB, at 0.5 GB/s", engine="mrkernel-batch", of="wall_s", at_most=7.4),
+            _faster("dask-frame", 2, _OURS_BATCH),
+            Limit(text="all processes together", engine="mrkernel-batch", of="peak_bytes", at_most=600e6),
+        ),
+        timeout_s=300.0,
+    ),
     "result": Workload(
         title="result to the notebook",
         unit="bytes",

@@ -7,6 +7,7 @@ import tempfile
 from datetime import date
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,6 +23,8 @@ __all__ = [
     "index",
     "join",
     "q1",
+    "shuffle",
+    "shuffle_big",
     "sort",
     "stations",
     "sums",
@@ -124,6 +127,49 @@ def join(cores: int) -> Engine:
         return mr.run(mr.Job(mapper, sum), joined, progress=False, **settings).to_arrow()
 
     return Engine(run=run, table=lambda table: table, version=f"mrkernel {mr.__version__}", stop=cluster.close)
+
+
+def shuffle(cores: int) -> Engine:
+    """Records to the partition that the hash of their key says, and what each partition holds.
+
+    Beyond moving, map tasks hash keys, and reduce tasks join the pieces of a partition into one Arrow array, whose keys
+    and lengths the one call of the reducer adds up. The partition's number travels along, which is 8 bytes a record.
+    """
+    return _shuffled(cores, parts=16)
+
+
+def shuffle_big(cores: int) -> Engine:
+    """The same in workers that together hold half of the records; partitions of 65 MB, which fit without spilling."""
+    return _shuffled(cores, parts=64, memory_limit="1 GB")
+
+
+def _shuffled(cores: int, *, parts: int, **options: Any) -> Engine:
+    cluster = mr.cluster(workers=cores, **options)
+
+    def mapper(records: pa.RecordBatch) -> pa.RecordBatch:
+        keys = records.column("key")
+        # Knuth's multiplicative hash, whose upper bits depend on all bits of the key; the product wraps around.
+        mixed = keys.to_numpy().view(np.uint64) * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(32)
+        part = (mixed % np.uint64(parts)).view(np.int64)
+        return pa.record_batch({"part": part, "key": keys, "payload": records.column("payload")})
+
+    def reducer(part: int, records: Any) -> dict[str, int]:
+        rows = records.array
+        lengths = pc.sum(pc.binary_length(rows.field("payload")))
+        return {"n": len(rows), "keys": pc.sum(rows.field("key")).as_py(), "payload_bytes": lengths.as_py()}
+
+    def own(part: int, partitions: int) -> int:
+        return part % partitions
+
+    def run(path: str, **settings: Any) -> pa.Table:
+        job = mr.Job(mapper, reducer, partitioner=own)
+        return mr.run(job, path, reducers=parts, progress=False, **settings).to_arrow()
+
+    return Engine(run=run, table=_totals, version=f"mrkernel {mr.__version__}", stop=cluster.close)
+
+
+def _totals(found: pa.Table) -> pa.Table:
+    return pa.table({name: [pc.sum(found[name]).as_py()] for name in ("n", "keys", "payload_bytes")})
 
 
 def handed_over(cores: int) -> Engine:
