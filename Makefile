@@ -61,7 +61,7 @@ types: $(VENV)/.lint  ## mypy, strict
 bench: $(VENV)/.test  ## word count beside the other engines, and the other workloads with little data
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
-bench-all: $(VENV)/.test  ## every workload at the size that is promised (an hour or more, 10 GB of disk)
+bench-all: $(VENV)/.test  ## every workload at the size that is promised (an hour or more, 20 GB of disk)
 	@$(BIN)/python -m tests.benchmarks --full $(ARGS)
 
 check: lint types test  ## what a change must pass

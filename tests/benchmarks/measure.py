@@ -116,7 +116,8 @@ class _Turns:
         """Start an engine and run it once, watching its memory: to look at it costs time, so no turn does."""
         contender = self.what.contenders[name]
         self.say(f"{self.what.title}: {contender.title}: start and warm up")
-        engine = stack.enter_context(EngineProcess(self.workload, name, python, cores=cores))
+        started = EngineProcess(self.workload, name, python, cores=cores, timeout_s=self.what.timeout_s)
+        engine = stack.enter_context(started)
         with self._alone(name), engine.watched_memory() as most:
             engine.run(self.sample if contender.is_slow else self.source)
         self.engines[name] = engine

@@ -193,7 +193,7 @@ class EngineProcess:
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)
             if not selector.select(self.timeout_s):
-                raise self._failure(f"did not answer in {self.timeout_s:.0f} s")
+                raise self._failure(f"did not answer in {self.timeout_s:g} s")
         line = self._process.stdout.readline()
         if not line:
             raise self._failure("has ended")

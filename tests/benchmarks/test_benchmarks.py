@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +18,7 @@ import mrkernel as mr
 from tests.benchmarks import __main__ as command
 from tests.benchmarks import answers, measure, process
 from tests.benchmarks.answers import is_same
-from tests.benchmarks.contenders import Engine
+from tests.benchmarks.contenders import Engine, lines_of
 from tests.benchmarks.data import store
 from tests.benchmarks.data import text as texts
 from tests.benchmarks.peers import environments
@@ -30,12 +31,14 @@ pytestmark = pytest.mark.benchmarks
 
 # Enough for several splits of one mrkernel's job, in rows or in bytes of text.
 TINY = {"rows": 2_000, "bytes": 20_000}
+# The same jobs as others with more data.
+BIG = {workload for workload, about in WORKLOADS.items() if about.small is None}
 # Those of this environment; dask's clusters and processes of their own take seconds each.
 OWN = [
     (workload, name)
     for workload, about in WORKLOADS.items()
     for name, contender in about.contenders.items()
-    if workload != "words-1gb"
+    if workload not in BIG
     and not contender.start.startswith("in_dask")
     and all(need != "java" and find_spec(need) for need in contender.needs)
 ]
@@ -79,7 +82,7 @@ def test_text_has_the_size_and_the_form_it_promises() -> None:
     assert [word for word, _ in Counter(text.split()).most_common(3)] == ["the", "and", "of"]
 
 
-@pytest.mark.parametrize("workload", [name for name in WORKLOADS if name not in {"words-1gb", "1brc-batch"}])
+@pytest.mark.parametrize("workload", [name for name in WORKLOADS if name not in BIG | {"1brc-batch"}])
 def test_data_is_the_same_every_time(workload: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     about = WORKLOADS[workload]
     make, answer = measure._function(about.data), measure._function(about.answer)
@@ -99,11 +102,25 @@ def test_query_1_reads_what_the_specification_draws() -> None:
     assert 45_000 < len(rows) < 55_000
 
 
+def test_join_reads_the_orders_that_the_lines_belong_to() -> None:
+    path = measure._function("orders:orders")(50_000)
+    orders, lines = pa.parquet.read_table(path), pa.parquet.read_table(lines_of(str(path)))
+    key = orders["o_orderkey"].to_pylist()
+    assert key == list(range(1, len(orders) + 1)) == sorted(set(lines["l_orderkey"].to_pylist()))
+    assert all(customer % 3 for customer in orders["o_custkey"].to_pylist())
+    first = [line for line in lines.slice(0, 7).to_pylist() if line["l_orderkey"] == 1]
+    prices = [line["l_extendedprice"] * (1 - line["l_discount"]) * (1 + line["l_tax"]) for line in first]
+    # Clause 4.2.3 adds what is charged for each line, in whole cents.
+    assert float(orders["o_totalprice"][0].as_py()) == pytest.approx(float(sum(prices)), abs=0.01 * len(first))
+    assert all(1 <= (line["l_shipdate"] - orders["o_orderdate"][0].as_py()).days <= 121 for line in first)
+
+
 @pytest.mark.parametrize(
     ("digest", "right", "wrong"),
     [
         (answers.counts, [("a", 1), ("b", 2)], [("a", 2), ("b", 1)]),
         (answers.keyed, [("k01", 3), ("k02", 4)], [("k01", 2), ("k02", 5)]),
+        (answers.summed, [(1, 3), (2, 4)], [(1, 4), (2, 3)]),
         (
             answers.stations,
             [("a", 1.0, 2.0, 3.0), ("b", 0.0, 0.5, 1.0)],
@@ -192,10 +209,10 @@ def test_first_cell_and_a_later_cluster_are_timed() -> None:
 @pytest.mark.parametrize(
     ("only", "workloads", "single"),
     [
-        ([], [name for name in WORKLOADS if name != "words-1gb"], ["ten-lines", "splits", "import", "cold"]),
+        ([], [name for name in WORKLOADS if name not in BIG], ["ten-lines", "splits", "import", "cold"]),
         (["sums"], ["sums"], []),
         (["sums", "duckdb"], ["sums"], []),
-        (["duckdb"], [name for name in WORKLOADS if name != "words-1gb"], []),
+        (["duckdb"], [name for name in WORKLOADS if name not in BIG], []),
         (["import"], [], ["import"]),
     ],
 )
@@ -217,6 +234,12 @@ def test_engine_that_fails_is_named_with_the_end_of_its_log() -> None:
         pytest.raises(process.EngineError, match=message),
     ):
         engine.run("nowhere")
+
+
+def test_engine_that_does_not_answer_in_time_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(WORKLOADS, "words", replace(WORKLOADS["words"], timeout_s=0.001))
+    found = measure.in_turns("words", {"loop": Path(sys.executable)}, size=5_000, repeat=1, cores=2, say=_silent)
+    assert found.failed["loop"].startswith("loop did not answer in 0.001 s")
 
 
 def test_wrong_answer_takes_an_engine_out_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,6 +34,8 @@ class Workload:
         ``module:function`` that finds the right answer for such a file.
     digest
         What identifies an answer.
+    timeout_s
+        How long to wait for one answer of an engine.
     """
 
     title: str
@@ -45,6 +47,7 @@ class Workload:
     contenders: dict[str, Contender]
     promises: tuple[Promise, ...]
     answer: str = "store:expected"
+    timeout_s: float = 900.0
 
 
 _POLARS = partial(Contender, title="Polars", kind="batch")
@@ -54,6 +57,7 @@ _SPARK = partial(Contender, title="Spark DataFrame", kind="batch", needs=("pyspa
 _POOL = partial(Contender, title="multiprocessing.Pool by hand", kind="plain")
 _PLAIN = partial(Contender, title="mrkernel, plain functions", kind="plain")
 _BATCH = partial(Contender, title="mrkernel, batch functions", kind="batch")
+_DASK = partial(Contender, title="dask.dataframe", kind="batch")
 
 _OURS, _OURS_BATCH, _NATIVE = ("mrkernel",), ("mrkernel-batch",), ("polars", "duckdb")
 _WORDS_BATCH = ("mrkernel-pyarrow", "mrkernel-polars")
@@ -127,7 +131,7 @@ WORKLOADS = {
             "polars": _POLARS(start="in_polars:sums"),
             "duckdb": _DUCKDB(start="in_duckdb:sums"),
             "spark-frame": _SPARK(start="spark:sums_frame"),
-            "dask-frame": Contender(title="dask.dataframe", start="in_dask:sums_frame", kind="batch"),
+            "dask-frame": _DASK(start="in_dask:sums_frame"),
         },
         promises=(
             _faster("pool", 4),
@@ -226,6 +230,59 @@ WORKLOADS = {
             "duckdb": _DUCKDB(start="in_duckdb:q1"),
         },
         promises=(_faster("pyspark", 3), Ratio(ours=_OURS_BATCH, peers=("polars",), at_most=1.2)),
+    ),
+    "join": Workload(
+        title="join with orders, sum by customer",
+        unit="rows",
+        size=12_000_000,
+        small=1_200_000,
+        data="orders:orders",
+        digest=answers.summed,
+        contenders={
+            "mrkernel-batch": _BATCH(start="mapreduce_batch:join"),
+            "polars": _POLARS(start="in_polars:join"),
+            "duckdb": _DUCKDB(start="in_duckdb:join"),
+            "dask-frame": _DASK(start="in_dask:join_frame"),
+        },
+        promises=(
+            Ratio(ours=_OURS_BATCH, peers=("duckdb",), at_most=1.3),
+            _faster("polars", 1, _OURS_BATCH),
+            _faster("dask-frame", 5, _OURS_BATCH),
+        ),
+    ),
+    "shuffle": Workload(
+        title="shuffle",
+        unit="rows",
+        size=6_400_000,
+        small=1_600_000,
+        data="records:keyed_records",
+        digest=answers.numbers,
+        contenders={
+            "mrkernel-batch": _BATCH(start="mapreduce_batch:shuffle"),
+            "dask-frame": _DASK(start="in_dask:shuffle_frame"),
+        },
+        promises=(
+            Limit(text="590 MB, at 1.2 GB/s", engine="mrkernel-batch", of="wall_s", at_most=0.49),
+            Ratio(ours=_OURS_BATCH, peers=("dask-frame",), of="cpu_s", at_most=1 / 8),
+        ),
+    ),
+    "shuffle-big": Workload(
+        title="shuffle, 3.7 GB in workers of 1 GB",
+        unit="rows",
+        size=40_000_000,
+        small=None,
+        data="records:keyed_records",
+        digest=answers.numbers,
+        contenders={
+            "mrkernel-batch": _BATCH(start="mapreduce_batch:shuffle_big"),
+            "dask-frame": _DASK(start="in_dask:shuffle_frame_big", is_slow=True),
+        },
+        promises=(
+            Limit(text="3.7 GB, at 0.5 GB/s", engine="mrkernel-batch", of="wall_s", at_most=7.4),
+            _faster("dask-frame", 2, _OURS_BATCH),
+            Limit(text="all processes together", engine="mrkernel-batch", of="peak_bytes", at_most=600e6),
+        ),
+        timeout_s=300.0,
     ),
     "result": Workload(
         title="result to the notebook",

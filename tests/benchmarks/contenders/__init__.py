@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-__all__ = ["Contender", "Engine", "from_dict"]
+__all__ = ["Contender", "Engine", "from_dict", "lines_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,3 +70,9 @@ class Contender:
 def from_dict(answer: dict[Any, Any]) -> pa.Table:
     """A dict's keys and values as two columns."""
     return pa.table({"key": list(answer), "value": list(answer.values())})
+
+
+def lines_of(orders: str) -> str:
+    """The file of ``lineitem`` beside one of ``orders``."""
+    path = Path(orders)
+    return str(path.with_name(path.name.replace("orders", "lineitem")))

@@ -11,9 +11,9 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tests.benchmarks.contenders import Engine
+from tests.benchmarks.contenders import Engine, lines_of
 
-__all__ = ["index", "q1", "sort", "stations", "sums", "words"]
+__all__ = ["index", "join", "q1", "sort", "stations", "sums", "words"]
 
 # No line of text holds this character, so a CSV reader that splits at it reads whole lines.
 NEVER = "\x01"
@@ -61,6 +61,17 @@ def q1(cores: int) -> Engine:
     )
 
 
+def join(cores: int) -> Engine:
+    """The quantity that each customer has ordered."""
+    return _engine(
+        cores,
+        """
+        SELECT o_custkey, sum(l_quantity)::BIGINT FROM read_parquet('{lines}') JOIN read_parquet('{path}')
+        ON l_orderkey = o_orderkey GROUP BY o_custkey
+        """,
+    )
+
+
 def sort(cores: int) -> Engine:
     """Records in the order of their keys, written to one Parquet file: it writes no Arrow files, and reads none."""
     connection, folder = _connection(cores), tempfile.TemporaryDirectory()
@@ -88,11 +99,11 @@ def _connection(cores: int) -> Any:
 
 
 def _engine(cores: int, query: str) -> Engine:
-    """A query with ``{path}`` where the file belongs."""
+    """A query with ``{path}`` where the file belongs, and ``{lines}`` where that of the lines of orders does."""
     connection = _connection(cores)
 
     def run(path: str) -> pa.Table:
-        return connection.execute(query.replace("{path}", path)).to_arrow_table()
+        return connection.execute(query.replace("{path}", path).replace("{lines}", lines_of(path))).to_arrow_table()
 
     return Engine(run=run, table=lambda table: table, version=f"DuckDB {duckdb.__version__}", stop=connection.close)
 

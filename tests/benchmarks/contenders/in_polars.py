@@ -11,9 +11,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.ipc
 
-from tests.benchmarks.contenders import Engine
+from tests.benchmarks.contenders import Engine, lines_of
 
-__all__ = ["index", "q1", "sort", "stations", "sums", "words"]
+__all__ = ["index", "join", "q1", "sort", "stations", "sums", "words"]
 
 # No line of text holds this character, so a CSV reader that splits at it reads whole lines.
 NEVER = "\x01"
@@ -75,6 +75,17 @@ def q1(cores: int) -> Engine:
             avg_disc=discount.mean(),
             count_order=pl.len(),
         )
+
+    return _engine(cores, query)
+
+
+def join(cores: int) -> Engine:
+    """The quantity that each customer has ordered."""
+
+    def query(pl: Any, path: str) -> Any:
+        lines, orders = pl.scan_parquet(lines_of(path)), pl.scan_parquet(path)
+        joined = lines.join(orders, left_on="l_orderkey", right_on="o_orderkey")
+        return joined.group_by("o_custkey").agg(pl.col("l_quantity").sum())
 
     return _engine(cores, query)
 

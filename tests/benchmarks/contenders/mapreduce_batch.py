@@ -7,17 +7,30 @@ import tempfile
 from datetime import date
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.ipc
 
 import mrkernel as mr
-from tests.benchmarks.contenders import Engine
+from tests.benchmarks.contenders import Engine, lines_of
 from tests.benchmarks.contenders.mapreduce import engine
 from tests.benchmarks.contenders.mapreduce_plain import Q1_COLUMNS, averaged
 
-__all__ = ["handed_over", "index", "q1", "sort", "stations", "sums", "words_arrow", "words_frame"]
+__all__ = [
+    "handed_over",
+    "index",
+    "join",
+    "q1",
+    "shuffle",
+    "shuffle_big",
+    "sort",
+    "stations",
+    "sums",
+    "words_arrow",
+    "words_frame",
+]
 
 
 def words_arrow(cores: int) -> Engine:
@@ -96,6 +109,67 @@ def sort(cores: int) -> Engine:
 
     return Engine(run=run, table=lambda path: pa.ipc.open_file(path).read_all(), version=f"mrkernel {mr.__version__}",
                   stop=stop)  # fmt: skip
+
+
+def join(cores: int) -> Engine:
+    """The quantity that each customer has ordered: a join, and a job over its result that sums."""
+    cluster = mr.cluster(workers=cores)
+
+    def mapper(rows: pa.RecordBatch) -> pa.RecordBatch:
+        # Quantities are whole numbers in a column of money.
+        quantity = pc.cast(rows.column("l_quantity"), pa.int64())
+        return pa.record_batch([rows.column("o_custkey"), quantity], names=["o_custkey", "quantity"])
+
+    def run(path: str, **settings: Any) -> pa.Table:
+        lines = mr.read_parquet(lines_of(path), columns=["l_orderkey", "l_quantity"])
+        orders = mr.read_parquet(path, columns=["o_orderkey", "o_custkey"])
+        joined = mr.join(lines, orders, left_on="l_orderkey", right_on="o_orderkey", progress=False, **settings)
+        return mr.run(mr.Job(mapper, sum), joined, progress=False, **settings).to_arrow()
+
+    return Engine(run=run, table=lambda table: table, version=f"mrkernel {mr.__version__}", stop=cluster.close)
+
+
+def shuffle(cores: int) -> Engine:
+    """Records to the partition that the hash of their key says, and what each partition holds.
+
+    Beyond moving, map tasks hash keys, and reduce tasks join the pieces of a partition into one Arrow array, whose keys
+    and lengths the one call of the reducer adds up. The partition's number travels along, which is 8 bytes a record.
+    """
+    return _shuffled(cores, parts=16)
+
+
+def shuffle_big(cores: int) -> Engine:
+    """The same in workers that together hold half of the records; partitions of 65 MB, which fit without spilling."""
+    return _shuffled(cores, parts=64, memory_limit="1 GB")
+
+
+def _shuffled(cores: int, *, parts: int, **options: Any) -> Engine:
+    cluster = mr.cluster(workers=cores, **options)
+
+    def mapper(records: pa.RecordBatch) -> pa.RecordBatch:
+        keys = records.column("key")
+        # Knuth's multiplicative hash, whose upper bits depend on all bits of the key; the product wraps around.
+        mixed = keys.to_numpy().view(np.uint64) * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(32)
+        part = (mixed % np.uint64(parts)).view(np.int64)
+        return pa.record_batch({"part": part, "key": keys, "payload": records.column("payload")})
+
+    def reducer(part: int, records: Any) -> dict[str, int]:
+        rows = records.array
+        lengths = pc.sum(pc.binary_length(rows.field("payload")))
+        return {"n": len(rows), "keys": pc.sum(rows.field("key")).as_py(), "payload_bytes": lengths.as_py()}
+
+    def own(part: int, partitions: int) -> int:
+        return part % partitions
+
+    def run(path: str, **settings: Any) -> pa.Table:
+        job = mr.Job(mapper, reducer, partitioner=own)
+        return mr.run(job, path, reducers=parts, progress=False, **settings).to_arrow()
+
+    return Engine(run=run, table=_totals, version=f"mrkernel {mr.__version__}", stop=cluster.close)
+
+
+def _totals(found: pa.Table) -> pa.Table:
+    return pa.table({name: [pc.sum(found[name]).as_py()] for name in ("n", "keys", "payload_bytes")})
 
 
 def handed_over(cores: int) -> Engine:

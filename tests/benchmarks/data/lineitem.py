@@ -19,7 +19,7 @@ from tests.benchmarks.answers import Digest
 from tests.benchmarks.data import store
 from tests.benchmarks.data.store import SEED
 
-__all__ = ["COLUMNS", "LAST_DAY", "lineitem"]
+__all__ = ["COLUMNS", "LAST_DAY", "MONEY", "ORDERS", "arrow_column", "blocks", "lineitem"]
 
 ORDERS, PARTS, SUPPLIERS = 1_500_000, 200_000, 10_000
 BLOCK_ORDERS = 100_000
@@ -27,10 +27,10 @@ _EPOCH = date(1970, 1, 1)
 FIRST_ORDER, LAST_ORDER = (date(1992, 1, 1) - _EPOCH).days, (date(1998, 8, 2) - _EPOCH).days
 TODAY = (date(1995, 6, 17) - _EPOCH).days
 LAST_DAY = (date(1998, 9, 2) - _EPOCH).days
-_MONEY = pa.decimal128(15, 2)
+MONEY = pa.decimal128(15, 2)
 SCHEMA = pa.schema({
     "l_orderkey": pa.int64(), "l_partkey": pa.int64(), "l_suppkey": pa.int64(), "l_linenumber": pa.int32(),
-    "l_quantity": _MONEY, "l_extendedprice": _MONEY, "l_discount": _MONEY, "l_tax": _MONEY,
+    "l_quantity": MONEY, "l_extendedprice": MONEY, "l_discount": MONEY, "l_tax": MONEY,
     "l_returnflag": pa.string(), "l_linestatus": pa.string(), "l_shipdate": pa.date32(), "l_receiptdate": pa.date32(),
 })  # fmt: skip
 # The answer of query 1, in the order of the specification.
@@ -45,29 +45,32 @@ def lineitem(rows: int) -> Path:
         scale = rows / (4 * ORDERS)
         sums: dict[tuple[str, str], np.ndarray] = {}
         with pq.ParquetWriter(part, SCHEMA) as file:
-            for block in _blocks(scale):
-                file.write_table(pa.table({field.name: _column(block[field.name], field) for field in SCHEMA}, SCHEMA))
+            for block in blocks(scale):
+                columns = {field.name: arrow_column(block[field.name], field) for field in SCHEMA}
+                file.write_table(pa.table(columns, SCHEMA))
                 _add(sums, block)
         return answers.groups(_answer(sums))
 
     return store.answered(f"lineitem-{SEED}-{rows}.parquet", write)
 
 
-def _blocks(scale: float) -> Iterator[dict[str, Any]]:
-    """Arrays by column; money in cents, dates in days."""
+def blocks(scale: float) -> Iterator[dict[str, Any]]:
+    """Arrays by column; money in cents, dates in days. ``o_orderdate`` and ``lines``, their number, are of orders."""
     rng = np.random.default_rng(SEED)
     orders = max(1, round(ORDERS * scale))
     parts, suppliers = max(1, round(PARTS * scale)), max(1, round(SUPPLIERS * scale))
     for first in range(0, orders, BLOCK_ORDERS):
         lines = rng.integers(1, 8, min(BLOCK_ORDERS, orders - first))
         n = int(lines.sum())
-        ordered = np.repeat(rng.integers(FIRST_ORDER, LAST_ORDER + 1, len(lines)), lines)
+        dates = rng.integers(FIRST_ORDER, LAST_ORDER + 1, len(lines))
+        ordered = np.repeat(dates, lines)
         part = rng.integers(1, parts + 1, n)
         quantity = rng.integers(1, 51, n)
         shipped = ordered + rng.integers(1, 122, n)
         received = shipped + rng.integers(1, 31, n)
         numbers = np.arange(n) - np.repeat(np.cumsum(lines) - lines, lines) + 1
         yield {
+            "lines": lines, "o_orderdate": dates,
             "l_orderkey": np.repeat(np.arange(first, first + len(lines)) + 1, lines),
             "l_partkey": part, "l_suppkey": rng.integers(1, suppliers + 1, n), "l_linenumber": numbers,
             "l_quantity": quantity * 100,
@@ -78,11 +81,12 @@ def _blocks(scale: float) -> Iterator[dict[str, Any]]:
         }  # fmt: skip
 
 
-def _column(values: np.ndarray, field: pa.Field) -> pa.Array:
-    if field.type == _MONEY:
+def arrow_column(values: np.ndarray, field: pa.Field) -> pa.Array:
+    """Values of a block as the column of a table."""
+    if field.type == MONEY:
         # 128 bits of cents: the low half, and its sign.
         cents = np.column_stack([values, values >> 63]).astype(np.int64)
-        return pa.Array.from_buffers(_MONEY, len(values), [None, pa.py_buffer(np.ascontiguousarray(cents))])
+        return pa.Array.from_buffers(MONEY, len(values), [None, pa.py_buffer(np.ascontiguousarray(cents))])
     return pa.array(values.astype(np.int32) if pa.types.is_date(field.type) else values).cast(field.type)
 
 

@@ -1,4 +1,7 @@
-"""Records to sort: a key of 10 letters, and 80 bytes that begin with the record's number."""
+"""Records of a key and 80 bytes.
+
+To sort: the key is 10 letters, and the 80 bytes begin with the record's number. To shuffle: the key is a whole number.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,14 @@ from tests.benchmarks.answers import Digest
 from tests.benchmarks.data import store
 from tests.benchmarks.data.store import SEED
 
-__all__ = ["KEY_BYTES", "sort_records"]
+__all__ = ["KEY_BYTES", "keyed_records", "sort_records"]
 
 KEY_BYTES, PAYLOAD_BYTES, NUMBER_BYTES = 10, 80, 12
 BLOCK_ROWS = 250_000
+# A record batch of so many rows, with their keys, has 4.6 MB: engines that read whole batches can choose how many.
+BATCH_ROWS = 50_000
+# Sums of as many of them as fit on a disk fit 64 bits.
+KEYS = 1 << 32
 
 
 def sort_records(rows: int) -> Path:
@@ -39,6 +46,25 @@ def sort_records(rows: int) -> Path:
         return {"rows": rows, "check": int(np.sum(np.arange(rows) * order))}
 
     return store.answered(_name(rows), write)
+
+
+def keyed_records(rows: int) -> Path:
+    """An Arrow file of ``key``, 64 bits, and ``payload``, 80 letters that no compression makes much smaller."""
+
+    def write(part: Path) -> Digest:
+        rng = np.random.default_rng(SEED)
+        schema = pa.schema({"key": pa.int64(), "payload": pa.string()})
+        total = 0
+        with pa.ipc.new_file(part, schema) as file:
+            for start in range(0, rows, BATCH_ROWS):
+                n = min(BATCH_ROWS, rows - start)
+                keys = rng.integers(0, KEYS, n)
+                letters = rng.integers(ord("!"), ord("~") + 1, (n, PAYLOAD_BYTES), np.uint8)
+                file.write_batch(pa.record_batch([pa.array(keys), _texts(letters)], schema=schema))
+                total += int(keys.sum())
+        return {"rows": 1, "n": rows, "keys": total, "payload_bytes": rows * PAYLOAD_BYTES}
+
+    return store.answered(f"shuffle-{SEED}-{rows}.arrow", write)
 
 
 def _name(rows: int) -> str:
