@@ -86,6 +86,25 @@ def test_many_groups_keep_the_order_of_rows():
     assert (groups.order() == np.argsort(values, kind="stable")).all()
 
 
+@pytest.mark.parametrize("ordered", [True, False])
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.random.default_rng(1).integers(-40_000, 40_000, 60_000),
+        np.random.default_rng(1).integers(2**63 - 70_000, 2**63 - 1, 60_000, endpoint=True),
+        np.append(np.random.default_rng(1).integers(0, 70_000, 60_000), [2**63 - 1, -(2**63)]),
+        np.random.default_rng(1).integers(0, 300, 60_000),
+    ],
+    ids=["dense", "at the end", "with two far away", "few"],
+)
+def test_many_integers_are_grouped_like_any(values, ordered):
+    groups = group((pa.array(values), pa.field("key", pa.int64())), ordered=ordered)
+    keys = groups.keys[0].to_numpy()
+    assert (keys[groups.codes] == values).all()
+    assert sorted(keys.tolist()) == np.unique(values).tolist()
+    assert not ordered or (keys == np.unique(values)).all()
+
+
 @pytest.mark.parametrize("array", [
     pa.array([3, None, 1]), pa.array([0.5, NAN, None, -1.0]), pa.array(["b", None, "a"]),
     pa.array([Decimal("1.5"), None, Decimal("-2.0")]),

@@ -150,7 +150,7 @@ class EngineProcess:
                 info = process.memory_info()
             except psutil.Error:
                 continue
-            together += info.rss - info.shared
+            together += _own_share(process)
             if process.pid != self._process.pid:
                 memory.resident_bytes = max(memory.resident_bytes, info.rss)
                 memory.private_bytes = max(memory.private_bytes, info.rss - info.shared)
@@ -211,3 +211,12 @@ def _environment(process: psutil.Process) -> dict[str, str]:
         return process.environ()
     except (psutil.Error, OSError):
         return {}
+
+
+def _own_share(process: psutil.Process) -> int:
+    """Bytes of memory of a process that is no file's; what forked processes still share counts for each in part."""
+    with suppress(OSError), open(f"/proc/{process.pid}/smaps_rollup") as file:
+        for line in file:
+            if line.startswith("Pss_Anon:"):
+                return int(line.split()[1]) << 10
+    return 0

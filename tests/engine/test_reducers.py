@@ -180,6 +180,13 @@ def test_values_of_mixed_types_arrive_as_objects(inline, reducer):
     assert dict(inline(mr.Job(None, reducer), [("a", value) for value in mixed]))["a"][1] == mixed
 
 
+def test_dicts_of_one_form_arrive_as_structs(inline):
+    def by_fields(key: str, values: pa.Array) -> list[int]:
+        return values.field("n").to_pylist()
+
+    assert dict(inline(mr.Job(None, by_fields), [("a", {"n": 1}), ("a", {"n": 2})])) == {"a": [1, 2]}
+
+
 def test_values_of_mixed_types_have_no_arrow_form(inline):
     with pytest.raises(
         TaskFailedError, match="the values of a key are of several types, such as 1; they have no arrow form"

@@ -221,7 +221,7 @@ class Values:
 
     def as_kind(self, kind: str) -> Any:
         """The values as the reducer's annotation asks for them."""
-        if kind_of(self._column[1]) and kind in {"arrow", "polars"}:
+        if kind_of(self._column[1]) == "object" and kind in {"arrow", "polars"}:
             raise ValueTypeError(
                 f"the values of a key are of several types, such as {short_repr(next(iter(self)), 40)}; "
                 f"they have no {kind} form",
