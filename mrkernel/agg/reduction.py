@@ -50,8 +50,12 @@ class Reduction:
 
     @property
     def is_own(self) -> bool:
-        """True if no code of the user's runs in it."""
-        return all(type(aggregate).__module__.startswith("mrkernel.agg.") for _, aggregate in self.aggregates)
+        """True if no code of the user's runs in it, where values are plain."""
+        return all(
+            type(one).__module__.startswith("mrkernel.agg.")
+            and not any(callable(given) for given in vars(one).values())
+            for _, one in self.aggregates
+        )
 
     @property
     def label(self) -> str:

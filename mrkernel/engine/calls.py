@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -104,6 +105,9 @@ class CallMaker:
         rows = np.sum([source.rows for source in sources if source.runs()], axis=0, dtype=np.int64)
         groups = reduce_tasks(step, plan, np.atleast_1d(rows).tolist(), n_workers, n_bytes=n_bytes)
         is_light = groups == [()] and self._is_light(step, common["runs"], int(rows.sum()), n_bytes)
+        if is_light:
+            # All that is left to do, so that whoever does it need not load the user's functions.
+            common |= {"job": pickle.dumps(Job(None, step.reducer)), "step": 0}
         return [
             ReduceCall(**common, task=number, partitions=group, keeps_apart=plan.has_fixed_partitions,
                        is_light=is_light)
@@ -112,7 +116,7 @@ class CallMaker:
 
     def _is_light(self, step: Job, runs: Sequence[Run], n_rows: int, n_bytes: int) -> bool:
         is_ours = step.reduction is not None and step.reduction.is_own and step.setup is None and step.teardown is None
-        is_little = n_rows <= _LIGHT_ROWS and n_bytes + len(self._job) <= _LIGHT_BYTES and len(runs) <= _LIGHT_RUNS
+        is_little = n_rows <= _LIGHT_ROWS and n_bytes <= _LIGHT_BYTES and len(runs) <= _LIGHT_RUNS
         return is_ours and is_little
 
     def _ranges(self, step: Job, plan: StepPlan, runs: Sequence[Run], n_workers: int) -> Iterator[tuple[Any, Any]]:

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mrkernel.engine.dask_worker import execute, read_piece, remove_folder, write_piece
 from mrkernel.engine.executor import AttemptLost, AttemptProgressed, AttemptStarted, Message, TaskCall, WorkersSeen
 from mrkernel.engine.sharing import Sharing, unpacked
-from mrkernel.engine.shuffle import Run, SmallRuns
+from mrkernel.engine.shuffle import LostRunError, Run, SmallRuns, read_all
 from mrkernel.engine.tasks import ReduceCall, TaskReport, run_attempt
 from mrkernel.engine.tasks.attempt import Runtime
 from mrkernel.engine.telemetry import HostClocks, WorkerWatch, named
+from mrkernel.io.schemas import holds_objects
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -96,7 +97,7 @@ class DaskExecutor:
         self._is_forced = threading.Event()
         self._removed: list[str] = []
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._is_stopped = False
+        self._is_stopped = self._is_hurried = False
         self._mean_s: float | None = None
         self._clocks = HostClocks()
         self._watch = WorkerWatch(
@@ -117,7 +118,7 @@ class DaskExecutor:
         return 1 if self._mean_s is None else max(1, min(_MOST_BUNDLED, int(_BUNDLE_S / max(self._mean_s, 1e-4))))
 
     def start(self, calls: Sequence[TaskCall]) -> None:
-        if self._home is None and all(_is_light(call) for call in calls):
+        if self._home is None and all(map(_is_light, calls)):
             for call in calls:
                 self._run_here(call)
             return
@@ -142,8 +143,7 @@ class DaskExecutor:
     def _run_here(self, call: TaskCall) -> None:
         """Run an attempt in this thread, which takes a quarter of the time of the way to a worker and back."""
         with closing(SmallRuns()) as small:
-            runtime = Runtime(worker=_HERE, report_progress=lambda *_: None, is_cancelled=lambda: self._is_stopped,
-                              small=small)  # fmt: skip
+            runtime = Runtime(worker=_HERE, is_cancelled=lambda: self._is_stopped or self._is_hurried, small=small)
             self._inbox.put(AttemptStarted(stage=call.stage, task=call.task, worker=_HERE))
             began = time.time()
             self._inbox.put(dataclasses.replace(run_attempt(call, runtime), started_at=began))
@@ -227,6 +227,7 @@ class DaskExecutor:
         return AttemptLost(**where, reason=f"{type(error).__name__}: {error}", is_fatal=False)
 
     def hurry(self, *, is_forced: bool) -> None:
+        self._is_hurried = True
         if is_forced:
             self._is_forced.set()
         # Wakes the driver.
@@ -291,8 +292,14 @@ class DaskExecutor:
 
 
 def _is_light(call: TaskCall) -> bool:
+    """Whether a call may run here: little to do, and no object of a user's class that would be made or added up."""
     # What has failed here is not tried here again.
-    return isinstance(call, ReduceCall) and call.is_light and call.attempt == 1
+    if not (isinstance(call, ReduceCall) and call.is_light and call.attempt == 1):
+        return False
+    try:
+        return not any(holds_objects(field) for table in read_all(call.runs) for field in table.schema)
+    except LostRunError:
+        return False
 
 
 def send_file(client: Client, path: str) -> None:

@@ -77,7 +77,7 @@ class ObjectSource(Source):
         if isinstance(self._records, range):
             return self
         size = self.size_bytes()
-        if len(self._records) < FIRST_RECORDS and size <= HELD_BYTES:
+        if len(self._records) < FIRST_RECORDS and size <= HELD_BYTES and all(map(_is_plain, self._records)):
             held = HeldObjects(self._records, name=self._name, size_bytes=size)
             if held.is_small:
                 return held
@@ -224,6 +224,15 @@ def _column(name: str, series: Any, pd: Any) -> pa.Array:
 def rows_for(n_rows: int, n_bytes: int, target: int = 4 << 20) -> int:
     """How many rows make about ``target`` bytes, between 1 and 131,072."""
     return max(1, min(131_072, target * max(n_rows, 1) // max(n_bytes, 1)))
+
+
+def _is_plain(record: Any, depth: int = 0) -> bool:
+    """Whether the estimate of a record's size may be believed."""
+    if type(record) is dict and depth < 3:
+        return all(_is_plain(item, depth + 1) for pair in record.items() for item in pair)
+    if type(record) in {list, tuple} and depth < 3:
+        return all(_is_plain(item, depth + 1) for item in record)
+    return type(record) in {str, bytes, int, float, bool, type(None)}
 
 
 def _deep_size(record: Any, depth: int = 0) -> int:

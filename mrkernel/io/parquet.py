@@ -80,11 +80,22 @@ class ParquetSource(ColumnarSource):
             rows = rows_for(sum(group.num_rows for group in groups), sum(group.total_byte_size for group in groups))
             quick = None if is_url(piece.path) else QuickGroups(piece.path, file, present)
             for number in range(piece.start, piece.stop):
-                table = quick.read(number) if quick is not None else None
-                batches = table.to_batches(max_chunksize=rows) if table is not None else file.iter_batches(
-                    batch_size=rows, row_groups=[number], columns=present, use_threads=False)  # fmt: skip
-                for batch in batches:
-                    yield conform(batch.replace_schema_metadata(None), schema)
+                n_read = 0
+                for batch in quick.batches(number, rows) if quick is not None else ():
+                    n_read += batch.num_rows
+                    yield conform(batch, schema)
+                if n_read < file.metadata.row_group(number).num_rows:
+                    yield from self._read_group(file, number, rows, n_read, present)
+
+    def _read_group(
+        self, file: pq.ParquetFile, number: int, rows: int, skipped: int, columns: list[str]
+    ) -> Iterator[pa.RecordBatch]:
+        """A row group by Arrow, without the rows that were read already."""
+        schema = self.schema()
+        for batch in file.iter_batches(batch_size=rows, row_groups=[number], columns=columns, use_threads=False):
+            if batch.num_rows > skipped:
+                yield conform(batch.slice(skipped).replace_schema_metadata(None), schema)
+            skipped = max(0, skipped - batch.num_rows)
 
     def locate(self, split: Split, block: RecordBlock, index: int) -> Origin:
         """File and row number in the file."""
@@ -110,5 +121,9 @@ class ParquetSource(ColumnarSource):
 
 def _group_size(group: Any, columns: list[str] | None) -> tuple[int, int]:
     sizes = [group.column(n) for n in range(group.num_columns)]
-    wanted = [c.total_compressed_size for c in sizes if columns is None or c.path_in_schema.split(".")[0] in columns]
-    return group.num_rows, sum(wanted)
+    return group.num_rows, sum(c.total_compressed_size for c in sizes if _is_of(c.path_in_schema, columns))
+
+
+def _is_of(path: str, columns: list[str] | None) -> bool:
+    """Whether a stored column belongs to one of these, whose names may have dots as the paths of nested ones do."""
+    return columns is None or any(path == name or path.startswith(f"{name}.") for name in columns)

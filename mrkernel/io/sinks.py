@@ -118,7 +118,7 @@ class FileSink(Sink):
             for batch in batches:
                 n_rows += batch.num_rows
                 for folder, rows in self._by_folder(batch):
-                    files.write(folder, rows)
+                    files.write(folder, rows if rows.schema.equals(kept) else rows.cast(kept))
             if not files.written and not self.partition_by:
                 files.write("", None)
             files.finish()

@@ -88,8 +88,10 @@ class _ParquetFile:
 
     def close(self) -> None:
         """Write what is left, and the footer."""
-        self._flush()
-        self._writer.close()
+        try:
+            self._flush()
+        finally:
+            self._writer.close()
 
     def _flush(self) -> None:
         if self._held:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -80,15 +81,66 @@ def test_what_is_more_than_that_is_done_by_workers(cluster: mr.Cluster, job: mr.
     assert HERE not in where
 
 
-def test_values_that_cannot_be_added_fail_as_they_do_on_workers(cluster: mr.Cluster) -> None:
-    def mixed(n: int) -> list[tuple[str, Any]]:
-        return [("a", n if n % 2 else "x")]
+class Tally:
+    """A value that notes where it is added up."""
 
-    with pytest.raises(TaskFailedError) as here:
-        mr.run(mr.Job(mixed, sum, combiner=None), range(10), cluster=cluster, combine=False, progress=False)
-    with pytest.raises(TaskFailedError) as inline:
-        mr.run(mr.Job(mixed, sum, combiner=None), range(10), executor="inline", combine=False, progress=False)
-    assert str(here.value) == str(inline.value)
+    def __init__(self, pids: frozenset[int] = frozenset()) -> None:
+        self.pids = pids
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(self.pids | other.pids | {os.getpid()})
+
+
+def tallies(n: int) -> list[tuple[int, Tally]]:
+    return [(n % 2, Tally())]
+
+
+def own_keys(n: int) -> list[tuple[Fraction, int]]:
+    return [(Fraction(n % 3, 7), 1)]
+
+
+def test_objects_are_made_and_added_up_by_workers(cluster: mr.Cluster) -> None:
+    result, where = places(mr.Job(tallies, sum), range(20), cluster=cluster, chunk_size=8)
+    assert HERE not in where
+    pids = frozenset().union(*(tally.pids for _, tally in result))
+    assert pids
+    assert os.getpid() not in pids
+    _, where = places(mr.Job(own_keys, sum), range(20), cluster=cluster)
+    assert HERE not in where
+
+
+def test_what_the_functions_carry_along_is_not_loaded_here(cluster: mr.Cluster, tmp_path: Path) -> None:
+    class Noted:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return _noted, (str(tmp_path),)
+
+    held = Noted()
+    result, where = places(mr.Job(lambda n: [(n % 2, 1 if held is not None else 0)], sum), range(10), cluster=cluster)
+    assert dict(result) == {0: 5, 1: 5}
+    assert where == {HERE}
+    assert str(os.getpid()) not in os.listdir(tmp_path)
+
+
+def _noted(folder: str) -> str:
+    Path(folder, str(os.getpid())).touch()
+    return folder
+
+
+def test_values_that_cannot_be_added_fail_as_they_do_on_workers(cluster: mr.Cluster) -> None:
+    def text(n: int) -> list[tuple[str, str]]:
+        return [("a", str(n))]
+
+    told, where = [], []
+    for setup in (None, nothing):
+        events: list[Any] = []
+        with pytest.raises(TaskFailedError) as found:
+            mr.run(mr.Job(text, sum, setup=setup), range(10), cluster=cluster, combine=False, progress=False,
+                   listeners=[events.append])  # fmt: skip
+        told.append(str(found.value))
+        where.append({one.worker == HERE for one in events if isinstance(one, TaskStarted) and one.stage == "reduce"})
+    assert told[0] == told[1]
+    assert "sum" in told[0]
+    assert where == [{True}, {False}]
 
 
 def test_files_that_are_lost_before_are_written_again(cluster: mr.Cluster) -> None:

@@ -187,11 +187,11 @@ def test_dicts_of_one_form_arrive_as_structs(inline):
     assert dict(inline(mr.Job(None, by_fields), [("a", {"n": 1}), ("a", {"n": 2})])) == {"a": [1, 2]}
 
 
-def test_values_of_mixed_types_have_no_arrow_form(inline):
-    with pytest.raises(
-        TaskFailedError, match="the values of a key are of several types, such as 1; they have no arrow form"
-    ):
-        inline(mr.Job(None, by_array), [("a", 1), ("a", "x")])
+@pytest.mark.parametrize("mixed", [[1, "x"], [{"n": 1}, {"n": "x"}], [{"n": {"m": 1}}, {"n": {"m": 2**70}}]])
+def test_values_of_mixed_types_have_no_arrow_form(inline, mixed):
+    told = "the values of a key, or their fields, are of several types, such as .*1.*; they have no arrow form"
+    with pytest.raises(TaskFailedError, match=told):
+        inline(mr.Job(None, by_array), [("a", value) for value in mixed])
 
 
 # -- aggregates --------------------------------------------------------------------------------------------------

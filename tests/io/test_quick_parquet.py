@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl  # noqa: F401  # read where it is there already
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -45,9 +47,10 @@ def table(n: int = N) -> pa.Table:
                      for name, (kind, values) in VALUES.items()})  # fmt: skip
 
 
-def group(path: Path, number: int = 0, columns: list[str] | None = None) -> pa.Table | None:
+def group(path: Path, number: int = 0, columns: list[str] | None = None, n_rows: int = N) -> pa.Table | None:
     with pq.ParquetFile(path) as file:
-        return QuickGroups(str(path), file, columns or file.schema_arrow.names).read(number)
+        batches = list(QuickGroups(str(path), file, columns or file.schema_arrow.names).batches(number, n_rows))
+    return pa.Table.from_batches(batches) if batches else None
 
 
 @pytest.mark.parametrize(
@@ -99,13 +102,59 @@ def test_times_of_96_bits_are_left_to_arrow(tmp_path: Path) -> None:
     assert group(path) is None
 
 
-def test_few_rows_and_large_groups_are_left_to_arrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_rows_wide_rows_and_many_chunks_are_left_to_arrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({"a": range(1000)}), path)
     assert group(path) is None
-    pq.write_table(pa.table({"a": range(N)}), path)
-    monkeypatch.setattr(quick_parquet, "_MOST_BYTES", 1000)
+    pq.write_table(pa.table({"a": range(N), "b": range(N)}), path)
+    assert group(path, n_rows=1000) is None
+    monkeypatch.setattr(quick_parquet, "_MOST_CHUNKS", 1)
     assert group(path) is None
+
+
+def test_a_small_file_does_not_have_polars_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"a": range(N)}), path)
+    monkeypatch.delitem(sys.modules, "polars")
+    assert group(path) is None
+    assert "polars" not in sys.modules
+
+
+@pytest.mark.parametrize("zone", ["+05:30", "Etc/Unknown", "GMT+2"])
+def test_zones_that_polars_does_not_know_are_left_to_arrow(
+    tmp_path: Path, zone: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"a": pa.array([0] * N, pa.timestamp("us", zone)), "b": range(N)}), path)
+    assert group(path, columns=["b"]) is None
+    assert [batch.num_rows for split in io.source(path).splits(1 << 30) for batch in io.source(path).read(split)] == [N]
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("name", ["*", "^a$"])
+def test_names_that_polars_takes_for_several_are_left_to_arrow(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({name: range(N), "a": range(N)}), path)
+    source = io.source(path, columns=[name])
+    assert sum(batch.num_rows for split in source.splits(1 << 30) for batch in source.read(split)) == N
+
+
+def test_arrow_goes_on_where_polars_gives_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"a": range(6 * N)}), path)
+    read = QuickGroups._read
+    monkeypatch.setattr(QuickGroups, "_read", lambda self, first, n: read(self, first, n) if first < 2 * N else None)
+    source = io.source(path)
+    rows = [value for split in source.splits(1 << 30) for batch in source.read(split) for value in batch[0].to_pylist()]
+    assert rows == list(range(6 * N))
+
+
+def test_a_column_whose_name_has_a_dot_counts(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"a.b": range(N), "c": range(N), "d": [{"e": 1}] * N}), path)
+    dotted, nested = (io.source(path, columns=[name]).size_bytes() or 0 for name in ("a.b", "d"))
+    assert dotted > 1000
+    assert nested > 0
 
 
 @pytest.mark.parametrize("version", ["1.0", "2.0"])

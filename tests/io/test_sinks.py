@@ -285,3 +285,13 @@ def test_url_abort_leaves_nothing(bucket: Any) -> None:
     write_parts(sink, [TABLE])
     sink.abort()
     assert bucket.find("/bucket") == ["/bucket/other.txt"]
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".arrow"])
+@pytest.mark.parametrize("first", [True, False])
+def test_columns_that_may_be_null_or_not_are_one(tmp_path: Path, suffix: str, first: bool) -> None:
+    schemas = [pa.schema([pa.field("n", pa.int64(), nullable=nullable)]) for nullable in (first, not first)]
+    batches = [pa.record_batch([pa.array([n])], schema=schema) for n, schema in enumerate(schemas)]
+    sink = io.open_sink(tmp_path / f"a{suffix}")
+    sink.commit([sink.write_whole(schemas[0], iter(batches))])
+    assert read_all(io.source(tmp_path / f"a{suffix}"), 1 << 20) == [{"n": 0}, {"n": 1}]

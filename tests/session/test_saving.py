@@ -15,6 +15,7 @@ from mrkernel.events import JobFinished, StageFinished, StageStarted
 from mrkernel.io import open_sink
 from mrkernel.progress import Progress
 from mrkernel.session import Saved, Waiting
+from mrkernel.session.saving import save
 
 WORDS = mr.Job(lambda line: [(word, 1) for word in line.split()], sum, name="words")
 MANY = [" ".join(f"w{n}" for n in range(140_000))]
@@ -155,8 +156,28 @@ def test_cancel_leaves_no_half_written_file(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".jsonl", ".json", ".parquet", ".arrow"])
+@pytest.mark.parametrize("n_checks", [1, 3, 4])
+def test_cancel_while_a_single_file_is_written_leaves_what_was_there(tmp_path, suffix, n_checks, inline):
+    """Between its three batches, and at the last moment before the commit."""
+    checks = []
+
+    def check():
+        checks.append(None)
+        if len(checks) >= n_checks:
+            raise JobCancelledError("nothing was written")
+
+    target = tmp_path / f"out{suffix}"
+    target.write_text("as before")
+    result = inline(WORDS, MANY)
+    with pytest.raises(JobCancelledError, match="nothing was written"):
+        save(open_sink(target, overwrite=True), result, job_id="words", emit=lambda event: None, check=check)
+    assert [path.name for path in tmp_path.iterdir()] == [target.name]
+    assert (target.read_text(), len(checks)) == ("as before", n_checks)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".jsonl", ".json", ".parquet", ".arrow"])
 @pytest.mark.parametrize("n_checks", [1, 2])
-def test_cancel_in_the_commit_of_one_file_leaves_what_was_there(tmp_path, suffix, n_checks):
+def test_cancel_while_parts_are_joined_to_one_file_leaves_what_was_there(tmp_path, suffix, n_checks):
     checks = []
 
     def check():

@@ -14,6 +14,7 @@ from mrkernel.batches import KIND, Column, decode_column, encode_column, kind_of
 from mrkernel.engine.tasks.failures import short_repr
 from mrkernel.engine.tasks.foreign import as_key, as_tuple, as_value
 from mrkernel.errors import ValueTypeError
+from mrkernel.io.schemas import holds_objects
 from mrkernel.job import Job, Mapper, Reducer
 from mrkernel.taskcontext import TaskContext
 
@@ -221,10 +222,10 @@ class Values:
 
     def as_kind(self, kind: str) -> Any:
         """The values as the reducer's annotation asks for them."""
-        if kind_of(self._column[1]) == "object" and kind in {"arrow", "polars"}:
+        if holds_objects(self._column[1]) and kind in {"arrow", "polars"}:
             raise ValueTypeError(
-                f"the values of a key are of several types, such as {short_repr(next(iter(self)), 40)}; "
-                f"they have no {kind} form",
+                f"the values of a key, or their fields, are of several types, such as "
+                f"{short_repr(next(iter(self)), 40)}; they have no {kind} form",
                 hint="yield values of one type, or drop the annotation and iterate the values",
             )
         if kind == "arrow":
