@@ -25,7 +25,7 @@ from mrkernel.engine.tasks.attempt import Progress
 from mrkernel.engine.tasks.calling import reduced_pairs
 from mrkernel.engine.tasks.careful_reduce import careful_finish, careful_order, careful_reduced_pairs
 from mrkernel.engine.tasks.evenness import Evenness
-from mrkernel.engine.tasks.ordering import value_order
+from mrkernel.engine.tasks.ordering import sorted_pieces, value_order
 from mrkernel.engine.tasks.setting_aside import SettingAside
 from mrkernel.engine.tasks.spilling import KeyRange, SpilledColumn
 from mrkernel.grouping import Groups, encode_keys, group, key_order
@@ -53,7 +53,7 @@ class Reducing:
         if self.step.reduction is not None:
             yield self._finished(rows)
         elif not isinstance(rows, KeyRange):
-            yield from self._of_tables(rows)
+            yield from self._of_tables(rows, are_sorted=self.step.sort == "key")
         elif rows.has_one_key and not self.step.sort_values and (values := rows.values()) is not None:
             yield from self._of_one_key(rows, values)
         else:
@@ -83,11 +83,12 @@ class Reducing:
             shown = key[0].take(as_arrow(np.zeros(len(found), np.int64)))
             yield make_table([(shown, key[1]), *value_columns((found, values.field))])
 
-    def _of_tables(self, tables: Sequence[pa.Table]) -> Iterator[pa.Table]:
-        key, value = (_joined(tables, index) for index in (0, 1))
+    def _of_tables(self, tables: Sequence[pa.Table], *, are_sorted: bool = False) -> Iterator[pa.Table]:
         if self.function is None:
-            yield self._in_order(key, value)
+            for piece in sorted_pieces(tables) if are_sorted else [tables]:
+                yield self._in_order(_joined(piece, 0), _joined(piece, 1))
             return
+        key, value = (_joined(tables, index) for index in (0, 1))
         groups = group(key)
         starts = groups.starts()
         self.evenness.see(groups.keys, np.diff(starts))
