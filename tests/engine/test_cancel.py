@@ -32,10 +32,15 @@ def pids(cluster):
 @pytest.fixture
 def whole(cluster):
     """The cluster, at full width and ready before and after, with nothing left of the jobs."""
-    wait_until(lambda: len(cluster.workers()) == 2)
+    rest(cluster)
     yield cluster
+    rest(cluster)
+
+
+def rest(cluster):
+    """Wait until nothing runs: a worker in which a job of another test goes on is replaced a moment after its end."""
     meet(cluster)
-    wait_until(lambda: not left_in(cluster))
+    wait_until(lambda: not left_in(cluster) and len(cluster.workers()) == 2)
 
 
 def left_in(cluster):
