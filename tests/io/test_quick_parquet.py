@@ -47,6 +47,11 @@ def table(n: int = N) -> pa.Table:
                      for name, (kind, values) in VALUES.items()})  # fmt: skip
 
 
+def decimals(numbers: Any) -> pa.Array:
+    """What Polars is taken for."""
+    return pa.array(numbers).cast(pa.decimal128(20, 0))
+
+
 def group(path: Path, number: int = 0, columns: list[str] | None = None, n_rows: int = N) -> pa.Table | None:
     with pq.ParquetFile(path) as file:
         batches = list(QuickGroups(str(path), file, columns or file.schema_arrow.names).batches(number, n_rows))
@@ -69,11 +74,19 @@ def test_rows_are_those_that_arrow_reads(tmp_path: Path, options: dict[str, Any]
 
 def test_each_row_group_has_its_own_rows(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
-    pq.write_table(pa.table({"a": range(3 * N), "b": range(3 * N)}), path, row_group_size=N)
+    pq.write_table(pa.table({"a": range(3 * N), "b": decimals(range(3 * N))}), path, row_group_size=N)
     for number in range(3):
         found = group(path, number, ["b"])
         assert found is not None
-        assert found.equals(pa.table({"b": range(number * N, (number + 1) * N)}))
+        assert found.equals(pa.table({"b": decimals(range(number * N, (number + 1) * N))}))
+
+
+def test_rows_without_decimals_are_left_to_arrow(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(table(), path)
+    plain = [name for name in VALUES if "decimal" not in name]
+    assert group(path, columns=plain) is None
+    assert group(path, columns=[*plain, "decimal"]) is not None
 
 
 @pytest.mark.parametrize(
@@ -89,7 +102,7 @@ def test_each_row_group_has_its_own_rows(tmp_path: Path) -> None:
 )
 def test_other_types_are_left_to_arrow(tmp_path: Path, column: pa.Array) -> None:
     path = tmp_path / "a.parquet"
-    pq.write_table(pa.table({"a": column, "b": range(N)}), path)
+    pq.write_table(pa.table({"a": column, "b": decimals(range(N))}), path)
     assert group(path) is None
     assert group(path, columns=["b"]) is not None
     source = io.source(path)
@@ -98,15 +111,17 @@ def test_other_types_are_left_to_arrow(tmp_path: Path, column: pa.Array) -> None
 
 def test_times_of_96_bits_are_left_to_arrow(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
-    pq.write_table(table().select(["ns"]), path, use_deprecated_int96_timestamps=True)
+    pq.write_table(table().select(["ns", "decimal"]), path, use_deprecated_int96_timestamps=True)
     assert group(path) is None
+    assert group(path, columns=["decimal"]) is not None
 
 
 def test_few_rows_wide_rows_and_many_chunks_are_left_to_arrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.parquet"
-    pq.write_table(pa.table({"a": range(1000)}), path)
+    pq.write_table(pa.table({"a": decimals(range(1000))}), path)
     assert group(path) is None
-    pq.write_table(pa.table({"a": range(N), "b": range(N)}), path)
+    pq.write_table(pa.table({"a": decimals(range(N)), "b": range(N)}), path)
+    assert group(path) is not None
     assert group(path, n_rows=1000) is None
     monkeypatch.setattr(quick_parquet, "_MOST_CHUNKS", 1)
     assert group(path) is None
@@ -114,7 +129,7 @@ def test_few_rows_wide_rows_and_many_chunks_are_left_to_arrow(tmp_path: Path, mo
 
 def test_a_small_file_does_not_have_polars_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.parquet"
-    pq.write_table(pa.table({"a": range(N)}), path)
+    pq.write_table(pa.table({"a": decimals(range(N))}), path)
     monkeypatch.delitem(sys.modules, "polars")
     assert group(path) is None
     assert "polars" not in sys.modules
@@ -125,7 +140,8 @@ def test_zones_that_polars_does_not_know_are_left_to_arrow(
     tmp_path: Path, zone: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "a.parquet"
-    pq.write_table(pa.table({"a": pa.array([0] * N, pa.timestamp("us", zone)), "b": range(N)}), path)
+    times = pa.array([0] * N, pa.timestamp("us", zone))
+    pq.write_table(pa.table({"a": times, "b": decimals(range(N))}), path)
     assert group(path, columns=["b"]) is None
     assert [batch.num_rows for split in io.source(path).splits(1 << 30) for batch in io.source(path).read(split)] == [N]
     assert capfd.readouterr() == ("", "")
@@ -134,14 +150,14 @@ def test_zones_that_polars_does_not_know_are_left_to_arrow(
 @pytest.mark.parametrize("name", ["*", "^a$"])
 def test_names_that_polars_takes_for_several_are_left_to_arrow(tmp_path: Path, name: str) -> None:
     path = tmp_path / "a.parquet"
-    pq.write_table(pa.table({name: range(N), "a": range(N)}), path)
+    pq.write_table(pa.table({name: decimals(range(N)), "a": range(N)}), path)
     source = io.source(path, columns=[name])
     assert sum(batch.num_rows for split in source.splits(1 << 30) for batch in source.read(split)) == N
 
 
 def test_arrow_goes_on_where_polars_gives_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.parquet"
-    pq.write_table(pa.table({"a": range(6 * N)}), path)
+    pq.write_table(pa.table({"a": decimals(range(6 * N))}), path)
     read = QuickGroups._read
     monkeypatch.setattr(QuickGroups, "_read", lambda self, first, n: read(self, first, n) if first < 2 * N else None)
     source = io.source(path)
@@ -160,7 +176,7 @@ def test_a_column_whose_name_has_a_dot_counts(tmp_path: Path) -> None:
 @pytest.mark.parametrize("version", ["1.0", "2.0"])
 def test_checksums_are_looked_at(tmp_path: Path, version: str) -> None:
     path = tmp_path / "a.parquet"
-    rows = pa.table({"a": np.random.default_rng(7).integers(0, 2**60, N)})
+    rows = pa.table({"a": decimals(np.random.default_rng(7).integers(0, 2**60, N))})
     pq.write_table(rows, path, write_page_checksum=True, compression="none", data_page_version=version)
     assert group(path) is None
     data = bytearray(path.read_bytes())
@@ -172,7 +188,9 @@ def test_checksums_are_looked_at(tmp_path: Path, version: str) -> None:
 
 def test_arrow_tells_what_is_wrong_with_a_page(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
-    pq.write_table(pa.table({"a": [f"value {n}" for n in range(N)]}), path, compression="zstd")
+    rows = pa.table({"a": [f"value {n}" for n in range(N)], "b": decimals(range(N))})
+    pq.write_table(rows, path, compression="zstd")
+    assert group(path) is not None
     data = bytearray(path.read_bytes())
     data[1000:3000] = bytes(2000)
     path.write_bytes(data)
