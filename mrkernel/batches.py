@@ -53,9 +53,8 @@ _PLAIN = {
 # Longer columns are worth pandas, which pyarrow imports for its own, quicker way.
 _FEW = 1 << 16
 _LIST_ITEMS = {str, int, float, bool, bytes}
-# What Arrow or a codec raises when a value does not fit a type: ArrowInvalid and codecs' errors are ValueErrors,
-# ArrowTypeError is a TypeError.
-MISFITS = (pa.ArrowNotImplementedError, OverflowError, TypeError, ValueError)
+# What Arrow raises when a value or a column does not fit a type.
+MISFITS = (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, OverflowError, UnicodeEncodeError)
 
 
 def kind_of(field: pa.Field) -> str:

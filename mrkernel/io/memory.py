@@ -11,10 +11,18 @@ from typing import Any
 
 import pyarrow as pa
 
-from mrkernel.batches import MISFITS
 from mrkernel.errors import OptionError
 from mrkernel.io.base import RecordBlock, Source, Split
-from mrkernel.io.objects import BLOCK_RECORDS, FIRST_RECORDS, batch_of, has_datetimes, row_blocks, row_splits, schema_of
+from mrkernel.io.objects import (
+    BLOCK_RECORDS,
+    FIRST_RECORDS,
+    OUTSIDE_MISFITS,
+    batch_of,
+    has_datetimes,
+    row_blocks,
+    row_splits,
+    schema_of,
+)
 from mrkernel.io.schemas import outside_schema
 from mrkernel.io.scratch import HELD_BYTES, HeldObjects, ScratchObjects, ScratchTable, write_objects, write_table
 
@@ -213,7 +221,7 @@ def _column(name: str, series: Any, pd: Any) -> pa.Array:
         column = pa.array(series.to_numpy()) if is_plain_float else pa.array(series, from_pandas=True)
         if pa.types.is_date(column.type) and has_datetimes(series):
             raise TypeError("dates and datetimes are mixed")
-    except MISFITS as error:
+    except OUTSIDE_MISFITS as error:
         raise OptionError(
             f"column {name!r} of the DataFrame has no one Arrow type: {error}",
             hint='hand over records instead: frame.to_dict("records")',

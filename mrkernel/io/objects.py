@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from mrkernel.batches import MISFITS, decode_column
+from mrkernel.batches import decode_column
 from mrkernel.errors import SourceReadError
 from mrkernel.io.base import RecordBlock, Split
 from mrkernel.io.schemas import outside_schema
@@ -17,6 +17,7 @@ from mrkernel.io.schemas import outside_schema
 __all__ = [
     "BLOCK_RECORDS",
     "FIRST_RECORDS",
+    "OUTSIDE_MISFITS",
     "batch_of",
     "dict_rows",
     "has_datetimes",
@@ -27,6 +28,9 @@ __all__ = [
 
 BLOCK_RECORDS = 8192
 FIRST_RECORDS = 1024
+# Arrow lets through what Python itself raises for some values from outside: an infinite Decimal after a number, a
+# missing time of pandas, a time zone of one's own.
+OUTSIDE_MISFITS = (NotImplementedError, OverflowError, TypeError, ValueError)
 
 
 def row_splits(name: str, n_rows: int, n_bytes: int, chunk_bytes: int) -> list[Split]:
@@ -52,7 +56,7 @@ def schema_of(records: list[Any], name: str) -> pa.Schema:
             columns = dict.fromkeys(key for record in records for key in record)
             return pa.schema([(key, pa.infer_type([record.get(key) for record in records])) for key in columns])
         return pa.schema([("value", pa.infer_type(records))])
-    except MISFITS as error:
+    except OUTSIDE_MISFITS as error:
         raise _mismatch(name, "its records have no one Arrow type", error) from None
 
 
@@ -66,7 +70,7 @@ def batch_of(records: list[Any], schema: pa.Schema, name: str, first: int) -> pa
             raise ValueError(f"column {extra!r} is not in the first records")
         columns = [_fitting([record.get(field.name) for record in records], field.type) for field in schema]
         return pa.RecordBatch.from_arrays(columns, schema=schema)
-    except (*MISFITS, AttributeError) as error:
+    except (*OUTSIDE_MISFITS, AttributeError) as error:
         place = f"records {first + 1} to {first + len(records)} do not fit the type of the first ones"
         raise _mismatch(name, place, error) from None
 
