@@ -180,7 +180,8 @@ def group(column: Column, *, ordered: bool = True) -> Groups:
         return _group_objects(decode_column(array, field), field.name)
     if pa.types.is_int64(array.type) and not array.null_count and len(array) > _FEW_ROWS:
         numbers = as_numpy(array)
-        least, span = int(numbers.min()), int(numbers.max()) - int(numbers.min()) + 1
+        least = int(numbers.min())
+        span = int(numbers.max()) - least + 1
         if _FEW_ROWS < span <= _MOST_SPARSE * len(array):
             return _group_dense(numbers - least, span, least, field)
     if not ordered and not pa.types.is_nested(array.type) and not pa.types.is_null(array.type):
