@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from contextlib import suppress
 from itertools import pairwise
 from types import SimpleNamespace
@@ -12,7 +13,7 @@ import pytest
 import mrkernel as mr
 from mrkernel.engine.tasks import TaskReport
 from mrkernel.engine.telemetry import HostClocks, WorkerWatch, resident_bytes
-from mrkernel.events import JobStarted, StageStarted, TaskFinished, WorkersSampled
+from mrkernel.events import JobStarted, StageStarted, TaskFinished, TaskProgressed, WorkersSampled
 
 LINES = [f"to be or not to be {n % 97}" for n in range(4_000)]
 JOB = mr.Job(lambda line: [(word, 1) for word in line.split()], lambda word, ones: [(word, sum(ones))], name="count")
@@ -144,3 +145,26 @@ def test_a_map_task_that_runs_full_says_how_often_it_wrote_early(inline, monkeyp
     pairs = mr.Job(lambda n: [(n * 40 + i, "x" * 20) for i in range(40)], lambda key, texts: [(key, len(list(texts)))])
     inline(pairs, range(10_000), listeners=[seen.append], chunk_size="1 GB")
     assert sum(task.spills for task in finished(seen) if task.stage == "map") >= 3
+
+
+@pytest.mark.parametrize("on_error", ["raise", "skip"])
+def test_a_slow_mapper_is_heard_of_in_the_midst_of_a_block(run, on_error):
+    heard, done = [], []
+
+    def mapper(n):
+        time.sleep(0.02)
+        yield n % 2, 1
+
+    def listen(event):
+        if isinstance(event, TaskProgressed) and event.stage == "map":
+            heard.append((event.records, event.input_bytes))
+        elif isinstance(event, TaskFinished) and event.stage == "map":
+            done.append(event.records_in)
+
+    result = run(mr.Job(mapper, sum), range(50), chunk_size="1 GiB", listeners=[listen], on_error=on_error)
+    assert dict(result) == {0: 25, 1: 25}
+    assert done == [50]
+    within = [told for told in heard if 0 < told[0] < 50]
+    assert len(within) >= 2
+    assert within == sorted(within)
+    assert all(n_bytes > 0 for _, n_bytes in within)

@@ -8,6 +8,7 @@ halves of a batch that fails, down to the rows that do.
 from __future__ import annotations
 
 import inspect
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -25,6 +26,7 @@ __all__ = ["PairCheck", "careful_pairs", "careful_tables", "is_plain", "row_of"]
 
 _RECORDS = 2048
 _PAIRS = 1 << 14
+_PIECE_S = 0.1
 _SCALARS = {int, float, bool, str, bytes, type(None)}
 
 
@@ -42,11 +44,11 @@ def careful_pairs(
     call = _caller(function, takes_pairs=takes_pairs)
     first = 0
     while first < len(records):
-        piece = _Piece(first, task.counters)
+        piece, due = _Piece(first, task.counters), time.monotonic() + _PIECE_S
         for index in range(first, min(first + _RECORDS, len(records))):
             be_at(index)
             piece.take(call, records[index], task)
-            if len(piece.pairs) >= _PAIRS:
+            if len(piece.pairs) >= _PAIRS or time.monotonic() >= due:
                 break
         first += len(piece.ends)
         piece.drop_misfits(check, task)

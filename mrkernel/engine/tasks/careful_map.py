@@ -59,13 +59,16 @@ class CarefulMap:
         task, step = self._task, self._step
         for block in reading(blocks_of(self._source, self._call.split, step), self._at):
             self._begin()
-            here = Place(self._source, self._call.split, block, None)
+            here, n_mapped = Place(self._source, self._call.split, block, None), 0
             task.find_source, task.locate, self._at.origin = here.source, here.origin, here.origin
             for piece in careful_pairs(
                 self._function, block.records, self._check, task, partial(self._be_at, here, block.records),
                 self._aside, takes_pairs=step.takes_pairs,
             ):  # fmt: skip
                 collect(iter(piece), self._collector)
+                # It is at the last bad record of the piece, or else at its last one.
+                n_mapped = max(n_mapped, here.index())
+                self._meter.within(block, n_mapped)
             self._end(len(block.records), block.n_bytes)
 
     def _be_at(self, here: Place, records: list[Any], index: int) -> None:

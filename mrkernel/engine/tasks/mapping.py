@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from mrkernel.engine.tasks.attempt import MapCall, Progress, Runtime
@@ -22,6 +23,8 @@ from mrkernel.taskcontext import TaskContext
 __all__ = ["run_map"]
 
 _SEARCH_S = 10.0
+# A mapper gets as many records at a time as take between these: a slow one is heard of in the midst of a block.
+_SHORT_S, _LONG_S, _MOST_AT_ONCE = 0.02, 0.1, 1 << 20
 
 
 def run_map(
@@ -93,14 +96,21 @@ def _rows_origin(source: Source, split: Split, first: int, count: int) -> Origin
 def _map_records(attempt: MapAttempt) -> None:
     source, split = attempt.call.source, attempt.call.split
     task, at, takes_pairs = attempt.task, attempt.at, attempt.step.takes_pairs
+    size = 1
     for block in reading(blocks_of(source, split, attempt.step), at):
         at.function = "mapper"
-        records = iter(block.records)
+        records, n_mapped = iter(block.records), 0
         here = Place(source, split, block, records)
         task.find_source, task.locate = here.source, here.origin
         at.origin = here.origin
         try:
-            collect(map_pairs(attempt.function, records, takes_pairs=takes_pairs), attempt.collector)
+            while n_mapped < len(block.records):
+                attempt.meter.within(block, n_mapped)
+                began = time.perf_counter()
+                some = islice(records, size)
+                collect(map_pairs(attempt.function, some, takes_pairs=takes_pairs), attempt.collector)
+                n_mapped += size
+                size = _paced(size, time.perf_counter() - began)
         except (KeyTypeError, ValueTypeError):
             # Pairs are looked at many at a time, so the wrong one is rarely the current one.
             raise
@@ -109,6 +119,13 @@ def _map_records(attempt: MapAttempt) -> None:
             raise
         attempt.meter.count(len(block.records), block.n_bytes)
     task.find_source = task.locate = None
+
+
+def _paced(size: int, seconds: float) -> int:
+    """How many records to map next, if so many took so long."""
+    if seconds < _SHORT_S:
+        return min(2 * size, _MOST_AT_ONCE)
+    return max(1, size // 2) if seconds > _LONG_S else size
 
 
 def _point_at_culprit(call: MapCall, step: Job, function: Any, at: Progress) -> Exception | None:

@@ -25,19 +25,26 @@ _PIECE, _PIECE_BYTES = 1 << 9, 16 << 20
 
 
 class Meter:
-    """Counts what was read, reports it now and then, and leaves when the attempt is cancelled."""
+    """Counts what was mapped, reports it now and then, and leaves when the attempt is cancelled."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self.records = self.n_bytes = 0
 
     def count(self, records: int, n_bytes: int) -> None:
-        """So much more was read."""
+        """So much more was read and mapped."""
         self.records += records
         self.n_bytes += n_bytes
+        self._tell(0, 0)
+
+    def within(self, block: RecordBlock, records: int) -> None:
+        """So many records of a block were mapped, which is counted when all of it is."""
+        self._tell(records, block.n_bytes * records // len(block.records))
+
+    def _tell(self, records: int, n_bytes: int) -> None:
         if self._runtime.is_cancelled():
             raise AttemptCancelled
-        self._runtime.tell(self.records, self.n_bytes)
+        self._runtime.tell(self.records + records, self.n_bytes + n_bytes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
