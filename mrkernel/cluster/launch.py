@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
-import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -16,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from mrkernel.cluster import scratch
+from mrkernel.cluster.forking import ServerProcess, close_launcher, fork_server, launcher_output
 from mrkernel.cluster.handle import Cluster, ask, open_client
 from mrkernel.cluster.keys import make_keys
 from mrkernel.cluster.words import CLOSE, LEAVE
@@ -30,24 +29,6 @@ START_S = 60.0
 CLOSE_S = 5.0
 _LOOK_MS = 100
 LOG = "server.log"
-# Most libraries read these when they are imported. One task at a time runs in a worker and there is a worker for
-# each core, so more threads only get in each other's way.
-ENVIRONMENT = {
-    # Arrow's own allocators give most blocks back at once, and getting them again is a twentieth of a batch mapper's
-    # time. The C library's keeps what is smaller than the first size below, and as much as the second: with a smaller
-    # first one plain mappers take half as long again, with a larger second one a worker that counts a gigabyte of text
-    # holds over 400 MB (benchmarks wordcount and memory).
-    "ARROW_DEFAULT_MEMORY_POOL": "system",
-    "ARROW_NUM_THREADS": "1",
-    "MALLOC_MMAP_THRESHOLD_": "33554432",
-    "MALLOC_TRIM_THRESHOLD_": "16777216",
-    "MKL_NUM_THREADS": "1",
-    "NUMEXPR_NUM_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "POLARS_MAX_THREADS": "1",
-    "RAYON_NUM_THREADS": "1",
-}
 
 
 class Server:
@@ -75,12 +56,14 @@ class Server:
         self._channel, theirs = socket.socketpair()
         # Without a buffer, so that a line that has come can be seen at the socket.
         self._lines = self._channel.makefile("rb", buffering=0)
-        with theirs:
-            self._process = self._spawn(theirs)
+        self._process: ServerProcess | None = None
         try:
+            with theirs:
+                environment = self._fork(theirs)
             keys = make_keys()
             order = {"keys": keys, "workers": workers, "memory_limit": memory_limit, "sys_path": sys.path,
-                     "idle_timeout": idle_timeout, "owner": scratch.mark(os.getpid())}  # fmt: skip
+                     "idle_timeout": idle_timeout, "owner": scratch.mark(os.getpid()), "environment": environment,
+                     "cwd": _cwd()}  # fmt: skip
             with suppress(OSError):
                 self._channel.sendall(json.dumps(order).encode() + b"\n")
             self.client = self._connect(keys)
@@ -96,27 +79,16 @@ class Server:
         self.cluster = Cluster(self.client, is_embedded=True, is_local=True, scratch_dir=self.folder,
                                on_close=self.close, on_scale=self._scale)  # fmt: skip
 
-    def _spawn(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
-        package_parent = str(Path(__file__).parents[2])
-        paths = [package_parent, *filter(None, [os.environ.get("PYTHONPATH")])]
-        environment = {**os.environ, **ENVIRONMENT, "PYTHONPATH": os.pathsep.join(paths)}
-        command = [sys.executable, "-P", "-m", "mrkernel.cluster.server", self.folder]
-        try:
-            with open(os.path.join(self.folder, LOG), "wb") as log:
-                return subprocess.Popen(
-                    command, stdin=theirs.fileno(), stdout=log, stderr=log, env=environment, start_new_session=True
-                )
-        except OSError as error:
-            self._lines.close()
-            self._channel.close()
-            scratch.remove(self.folder)
-            raise ClusterError(f"cannot start the cluster's process {sys.executable}: {error.strerror}") from error
+    def _fork(self, theirs: socket.socket) -> dict[str, str]:
+        with open(os.path.join(self.folder, LOG), "wb") as log:
+            return fork_server(self.folder, theirs, log)
 
     def _connect(self, keys: dict[str, str]) -> Client:
         # The server imports the same modules meanwhile.
         from mrkernel.cluster.security import security
 
         deadline = time.monotonic() + START_S
+        self._process = ServerProcess(self._await("pid", deadline))
         address = self._await("address", deadline)
         try:
             return open_client(address, timeout=max(1.0, deadline - time.monotonic()), security=security(keys))
@@ -144,6 +116,7 @@ class Server:
     def _failure(self, reason: str) -> ClusterError:
         log = Path(self.folder, LOG)
         text = log.read_text(encoding="utf-8", errors="replace").strip() if log.exists() else ""
+        text = text or launcher_output().strip()
         tail = "\n".join(text.splitlines()[-8:])
         return ClusterError(
             f"cannot start the embedded cluster: {reason}" + (f"\n{tail}" if tail else ""),
@@ -152,13 +125,16 @@ class Server:
 
     def touch(self, idle_timeout: float) -> int | None:
         """Its number of workers, or None if it is gone; if it is not, its time of being idle starts anew."""
-        if self._is_ending or self._process.poll() is not None or self.client.status != "running":
+        if self._is_ending or self._has_ended() or self.client.status != "running":
             return None
         try:
             answer = ask(self.client, "mrkernel_touch", idle_timeout=idle_timeout)
         except (OSError, RuntimeError, AttributeError):
             return None
         return None if self._is_ending else int(answer["workers"])
+
+    def _has_ended(self) -> bool:
+        return self._process is None or self._process.has_ended()
 
     def is_busy(self) -> bool:
         """Whether tasks run on it or wait for it."""
@@ -193,8 +169,6 @@ class Server:
         self._close_client(timeout=0.5)
         self._say(LEAVE)
         self._hang_up()
-        # Its object would otherwise warn that the process still runs.
-        self._process.returncode = self._process.returncode or 0
 
     def disown(self) -> None:
         """In a forked child: hold nothing that keeps the parent's cluster from noticing the parent's end."""
@@ -217,14 +191,12 @@ class Server:
 
     def _kill(self, after: float = 1.0) -> None:
         """Give the server's process some seconds, then kill it and what it started, and remove its folder."""
-        try:
-            self._process.wait(after)
-        except subprocess.TimeoutExpired:
-            # Its children are killed by the system when it is; programs that tasks started are in its group.
+        if self._process is None:
+            # Nobody has said which process it is, so what would fork it has to go.
+            close_launcher(is_killed=True)
+        elif not self._process.wait(after):
             self._process.kill()
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGTERM)
-            self._process.wait()
+            self._process.wait(CLOSE_S)
         scratch.remove(self.folder)
 
 
@@ -232,3 +204,10 @@ def _is_program_ending() -> bool:
     """Whether this thread is one that only keeps the program from its end."""
     main = threading.main_thread()
     return threading.current_thread() is not main and not main.is_alive()
+
+
+def _cwd() -> str | None:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return None

@@ -1,12 +1,13 @@
-"""The embedded cluster's process: ``python -m mrkernel.cluster.server FOLDER``, started by :mod:`.launch`.
+"""The embedded cluster's process, forked by :mod:`.launcher` for the owner in :mod:`.launch`.
 
-Standard input is a socket: the owner's order arrives there as one line of JSON, reports go back the same way, and its
-end means that the owner is gone.
+It has a socket to its owner: the order arrives there as one line of JSON, reports go back the same way, and its end
+means that the owner is gone.
 """
 
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import logging
 import os
@@ -15,6 +16,7 @@ import socket
 import sys
 import threading
 import time
+from contextlib import suppress
 from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -25,7 +27,7 @@ from mrkernel.cluster.words import CLOSE, LEAVE
 if TYPE_CHECKING:
     from mrkernel.cluster.nodes import Nodes
 
-__all__ = ["main"]
+__all__ = ["serve"]
 
 _logger = logging.getLogger(__name__)
 
@@ -34,20 +36,15 @@ CHECK_S = 0.1
 GRACE_S = 2.0
 
 
-def main() -> None:
+def serve(folder: str, channel: socket.socket) -> NoReturn:
     """Serve until the owner closes, is gone, or leaves the cluster idle; then remove the folder and all processes."""
-    folder = sys.argv[1]
-    channel = _take_channel()
-    # A kernel's Interrupt and a closed terminal are no reason to lose the work.
-    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
-        signal.signal(number, signal.SIG_IGN)
     logging.basicConfig(format="%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     try:
-        zygote.import_modules()
+        _report(channel, pid=os.getpid())
         line = channel.makefile("r", encoding="utf-8").readline()
         if line:
             order = json.loads(line)
-            sys.path[:] = order["sys_path"]
+            _be_like_the_owner(order)
             zygote.start(folder, close=(channel,))
             scratch.lock(folder)
             asyncio.run(_serve(order, folder, channel))
@@ -58,11 +55,15 @@ def main() -> None:
         _leave(folder)
 
 
-def _take_channel() -> socket.socket:
-    channel = socket.socket(fileno=os.dup(0))
-    with open(os.devnull) as nothing:
-        os.dup2(nothing.fileno(), 0)
-    return channel
+def _be_like_the_owner(order: dict[str, Any]) -> None:
+    """Take what may have changed in the owner since the launcher was started."""
+    os.environ.clear()
+    os.environ.update(order["environment"])
+    time.tzset()
+    sys.path[:] = order["sys_path"]
+    importlib.invalidate_caches()
+    with suppress(OSError):
+        os.chdir(order["cwd"] or "/")
 
 
 def _report(channel: socket.socket, **message: Any) -> None:
@@ -159,7 +160,3 @@ def _kill_group() -> None:
                 os.kill(pid, signal.SIGKILL)
         except OSError:
             continue
-
-
-if __name__ == "__main__":
-    main()

@@ -31,6 +31,8 @@ MODULES = (
     "pyarrow.ipc",
     "pyarrow.json",
     "pyarrow.parquet",
+    "mrkernel.cluster.nodes",
+    "mrkernel.cluster.security",
     "mrkernel.cluster.worker",
     "mrkernel.engine.dask_executor",
     "mrkernel.engine.tasks",

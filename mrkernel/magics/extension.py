@@ -15,16 +15,23 @@ _TUNING = ("mrkernel.tuning.tuning", "Tuning")
 
 def load_ipython_extension(shell: Any) -> None:
     """Register the magics with a shell; a second call does nothing."""
-    from mrkernel.magics.awaiting import AwaitTransform
-    from mrkernel.magics.commands import MapReduceMagics
-    from mrkernel.magics.completion import OptionMatcher
     from mrkernel.magics.configuration import MapReduce
 
     if _NAME in shell.magics_manager.registry:
         return
+    configuration = MapReduce(parent=shell)
+    if settings().prestart:
+        # The launcher takes a second to import what workers need, and this process half of one for the magics.
+        from mrkernel.cluster.forking import start_launcher
+
+        start_launcher()
+    from mrkernel.magics.awaiting import AwaitTransform
+    from mrkernel.magics.commands import MapReduceMagics
+    from mrkernel.magics.completion import OptionMatcher
+
     magics = MapReduceMagics(shell)
     shell.register_magics(magics)
-    magics.configuration = MapReduce(parent=shell)
+    magics.configuration = configuration
     shell.configurables.append(magics.configuration)
     shell.events.register("pre_run_cell", magics.take_results)
     shell.events.register("pre_run_cell", magics.configuration.take_over)

@@ -7,12 +7,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
-from mrkernel.cluster import Cluster, choice, current, embedded, scratch
+from mrkernel.cluster import Cluster, choice, current, embedded, launch, scratch
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,13 +24,23 @@ def cluster_processes(folder: str) -> list[psutil.Process]:
         try:
             # Not psutil.process_iter: what it remembers refuses to list the children of a pid that was used again.
             process = psutil.Process(pid)
-            # Forked workers keep the command line; the server is the one whose group has its pid.
+            # Workers print to the same log; the server is the one whose group has its pid.
             is_leader = os.getpgid(process.pid) == process.pid
-            if is_leader and process.cmdline()[-2:] == ["mrkernel.cluster.server", folder]:
+            if is_leader and os.readlink(f"/proc/{pid}/fd/1").startswith(f"{folder}/{launch.LOG}"):
                 return [process, *process.children(recursive=True)]
-        except (psutil.Error, ProcessLookupError):
+        except (psutil.Error, OSError):
             continue
     return []
+
+
+def launchers(owner: int) -> list[psutil.Process]:
+    """What the server processes of an owner are forked from."""
+    found = []
+    for process in psutil.Process(owner).children():
+        with suppress(psutil.Error):
+            if process.cmdline()[-1:] == ["mrkernel.cluster.launcher"]:
+                found.append(process)
+    return found
 
 
 def have_ended(processes: list[psutil.Process], *, within: float) -> bool:

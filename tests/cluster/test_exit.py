@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from .conftest import cluster_processes, have_ended
+from .conftest import cluster_processes, have_ended, launchers
 from .test_faults import first_line
 
 pytestmark = pytest.mark.cluster
@@ -40,6 +40,9 @@ if __name__ == "__main__":
     with script(code) as program:
         folder = first_line(program)
         processes = cluster_processes(folder)
+        assert len(processes) >= 3
+        assert len(launchers(program.pid)) == 1
+        processes += launchers(program.pid)
         output = program.communicate("go on\n", timeout=30)
         assert output == ("", "")
         assert program.returncode == 0
