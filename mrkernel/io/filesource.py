@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -18,7 +18,7 @@ from mrkernel.io.locations import Entry, compression_of, expand, fingerprint, is
 from mrkernel.io.objects import row_blocks
 from mrkernel.io.streams import open_stream
 
-__all__ = ["Cut", "FileSource", "Piece", "byte_ranges", "reading", "whole_file"]
+__all__ = ["Cut", "FileSource", "Piece", "byte_ranges", "even_ranges", "reading", "whole_file"]
 
 # Opening a file costs about as much as reading this many bytes, so that 10,000 empty files become a few splits.
 _OPENING_BYTES = 16 << 10
@@ -251,6 +251,28 @@ def whole_file(entry: Entry, why: str) -> Iterator[Cut]:
     if entry.size != 0:
         size = entry.size or 0
         yield Cut(start=0, stop=size, size_bytes=size, note=why)
+
+
+def even_ranges(sizes: Sequence[int], target: int) -> Iterator[tuple[int, int]]:
+    """Ranges of neighbours that hold about as much each: as few as hold ``target`` at most, on average.
+
+    Tasks that take turns on a few workers end together if they are alike; the last one of full ones would be small.
+
+    >>> list(even_ranges([10] * 10, 30))
+    [(0, 3), (3, 5), (5, 8), (8, 10)]
+    """
+    total, start, held, number = sum(sizes), 0, 0, 1
+    count = max(1, -(-total // target))
+    for n, size in enumerate(sizes):
+        # What lies across an end goes to where more of it is.
+        if n > start and (held + size / 2) * count > total * number:
+            yield start, n
+            start = n
+        while (held + size / 2) * count > total * number:
+            number += 1
+        held += size
+    if start < len(sizes):
+        yield start, len(sizes)
 
 
 def byte_ranges(entry: Entry, chunk_bytes: int, begin: int = 0) -> Iterator[Cut]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from mrkernel.errors import SourceReadError
 from mrkernel.io.base import Origin, RecordBlock, Split
 from mrkernel.io.columnar import ColumnarSource
-from mrkernel.io.filesource import Cut, Piece, reading, whole_file
+from mrkernel.io.filesource import Cut, Piece, even_ranges, reading, whole_file
 from mrkernel.io.locations import Entry, is_url
 from mrkernel.io.memory import rows_for
 from mrkernel.io.schemas import conform
@@ -61,14 +61,12 @@ class IpcSource(ColumnarSource):
             yield from whole_file(entry, "an Arrow IPC stream cannot be split")
             return
         per_row = (entry.size or 0) / max(1, sum(rows))
-        first, start, row = 0, 0, 0
-        for n, count in enumerate(rows):
-            if n > first and (row + count - start) * per_row > chunk_bytes:
-                yield Cut(start=start, stop=row, size_bytes=int((row - start) * per_row), extra=(first, n))
-                first, start = n, row
-            row += count
-        if row > start:
-            yield Cut(start=start, stop=row, size_bytes=int((row - start) * per_row), extra=(first, len(rows)))
+        row = 0
+        for first, stop in even_ranges([int(count * per_row) for count in rows], chunk_bytes):
+            n_rows = sum(rows[first:stop])
+            if n_rows:
+                yield Cut(start=row, stop=row + n_rows, size_bytes=int(n_rows * per_row), extra=(first, stop))
+            row += n_rows
 
     def read_piece(self, piece: Piece) -> Iterator[pa.RecordBatch]:
         """Slices of the stored batches, about 4 MB each."""

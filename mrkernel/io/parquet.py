@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from mrkernel.io.base import Origin, RecordBlock, Split
 from mrkernel.io.columnar import ColumnarSource
-from mrkernel.io.filesource import Cut, Piece, reading
+from mrkernel.io.filesource import Cut, Piece, even_ranges, reading
 from mrkernel.io.locations import Entry, is_url
 from mrkernel.io.memory import rows_for
 from mrkernel.io.quick_parquet import QuickGroups
@@ -61,15 +61,12 @@ class ParquetSource(ColumnarSource):
 
     def cut(self, entry: Entry, chunk_bytes: int) -> Iterable[Cut]:
         """Consecutive row groups of about ``chunk_bytes`` together."""
-        start, total, first_row, rows = 0, 0, 0, 0
-        groups = self._groups[entry.path]
-        for n, (n_rows, n_bytes) in enumerate(groups):
-            if n > start and total + n_bytes > chunk_bytes:
-                yield self._cut(start, n, total, first_row, chunk_bytes)
-                start, total, first_row = n, 0, rows
-            total, rows = total + n_bytes, rows + n_rows
-        if rows:
-            yield self._cut(start, len(groups), total, first_row, chunk_bytes)
+        groups, row = self._groups[entry.path], 0
+        for start, stop in even_ranges([n_bytes for _, n_bytes in groups], chunk_bytes):
+            n_rows = sum(n for n, _ in groups[start:stop])
+            if n_rows:
+                yield self._cut(start, stop, sum(n_bytes for _, n_bytes in groups[start:stop]), row, chunk_bytes)
+            row += n_rows
 
     def read_piece(self, piece: Piece) -> Iterator[pa.RecordBatch]:
         """Batches of about 4 MB."""
