@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mrkernel.chunking import choose_chunk_bytes
 from mrkernel.config import Settings, counted, format_bytes
 from mrkernel.errors import JobSpecError
 from mrkernel.io import Source, Split
 from mrkernel.job import Job
-from mrkernel.joins import JoinPlan, plan_join
+from mrkernel.joins import LEFT, RIGHT, JoinPlan, Sides, plan_join
 from mrkernel.render import plan_html, plan_text
 
-__all__ = ["SMALL_FUNCTION_ROWS", "Plan", "StepPlan", "make_plan", "plan_partitions", "plan_step", "reduce_tasks"]
+__all__ = [
+    "SMALL_FUNCTION_ROWS",
+    "Plan",
+    "StepPlan",
+    "make_plan",
+    "plan_joining_step",
+    "plan_partitions",
+    "plan_step",
+    "reduce_tasks",
+]
 
 # One task reduces so many rows of aggregates in well under a second; more are worth a shuffle (PERFORMANCE, 4.2.6).
 SMALL_ROWS = 1_000_000
@@ -46,6 +55,8 @@ class StepPlan:
         True if the user chose their number (or a partitioner), so that each stays one part of the result.
     join
         How the two sides of the source are joined, where they are.
+    joining
+        The same for the step after such a join, if its map tasks join the rows that they map.
     """
 
     step: int
@@ -55,6 +66,13 @@ class StepPlan:
     n_partitions: int
     has_fixed_partitions: bool
     join: JoinPlan | None = None
+    joining: JoinPlan | None = None
+
+    def input_bytes(self) -> int | None:
+        """Bytes of what is read, if that is known."""
+        if self.joining is not None and isinstance(self.source, Sides):
+            return self.source.of(self.joining.large).size_bytes()
+        return self.source.size_bytes()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +92,10 @@ class Plan:
         chosen = "given" if self.settings.chunk_size else "chosen from the input's size"
         facts.append(("chunk size", f"{format_bytes(self.first.chunk_bytes)} ({chosen})"))
         if self.first.join is not None:
-            return [*facts, *_join_facts(self.first.join, self.first), ("workers", f"{self.n_workers}")]
+            facts += _join_facts(self.first.join, self.first)
         for number, step in enumerate(self.job.steps):
+            if step.join is not None:
+                continue
             label = f" {number + 1}" if self.job.n_steps > 1 else ""
             tasks = counted(len(splits), "task") if number == 0 else "a task for each chunk of the step before"
             facts.append((f"map{label}", f"{tasks}: {_map_words(step)}"))
@@ -130,13 +150,34 @@ def make_plan(job: Job, source: Source, settings: Settings, n_workers: int) -> P
 def plan_step(step: Job, number: int, source: Source, settings: Settings, n_workers: int) -> StepPlan:
     """Plan one step over its source."""
     size = source.size_bytes()
-    chunk_bytes = settings.chunk_size or choose_chunk_bytes(size, n_workers)
-    splits = tuple(source.splits(chunk_bytes))
+    chunk_bytes, splits = _splits(source, settings, n_workers)
     n_partitions, is_fixed = plan_partitions(step, settings, size, n_workers)
     return StepPlan(
         step=number, source=source, splits=splits, chunk_bytes=chunk_bytes, n_partitions=n_partitions,
         has_fixed_partitions=is_fixed, join=plan_join(step.join, source) if step.join is not None else None,
     )  # fmt: skip
+
+
+def _splits(source: Source, settings: Settings, n_workers: int) -> tuple[int, tuple[Split, ...]]:
+    """The splits, and the size that they were to have; for a join that of the larger side's."""
+    if settings.chunk_size is None and isinstance(source, Sides):
+        # Workers read one side after the other, so that each needs enough splits for all of them.
+        chunks = {side: choose_chunk_bytes(source.of(side).size_bytes(), n_workers) for side in (LEFT, RIGHT)}
+        return max(chunks.values()), tuple(source.splits_of(chunks))
+    chunk_bytes = settings.chunk_size or choose_chunk_bytes(source.size_bytes(), n_workers)
+    return chunk_bytes, tuple(source.splits(chunk_bytes))
+
+
+def plan_joining_step(step: Job, number: int, before: StepPlan, settings: Settings, n_workers: int) -> StepPlan:
+    """Plan the step after a join one side of which is sent whole: it reads the other side and joins what it reads."""
+    join = before.join
+    assert join is not None
+    plan = StepPlan(
+        step=number, source=before.source, chunk_bytes=before.chunk_bytes, joining=join, n_partitions=0,
+        has_fixed_partitions=False, splits=tuple(split for split in before.splits if split.payload[0] == join.large),
+    )  # fmt: skip
+    n_partitions, is_fixed = plan_partitions(step, settings, plan.input_bytes(), n_workers)
+    return replace(plan, n_partitions=n_partitions, has_fixed_partitions=is_fixed)
 
 
 def plan_partitions(step: Job, settings: Settings, size: int | None, n_workers: int) -> tuple[int, bool]:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import gzip
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import mrkernel as mr
 from mrkernel.config import Settings
 from mrkernel.io import as_source
+from mrkernel.joins import Join, Sides
 from mrkernel.planner import StepPlan, make_plan, reduce_tasks
 
 SUM = mr.Job(lambda n: (n, 1), sum, name="sums")
@@ -113,3 +117,17 @@ def test_tasks_hold_all_partitions_with_rows_once_and_about_equally_many_rows():
     assert [number for task in tasks for number in task] == [number for number in range(256) if rows[number]]
     sizes = [sum(rows[number] for number in task) for task in tasks]
     assert max(sizes) < 2 * sum(sizes) / len(sizes)
+
+
+def test_each_side_of_a_join_is_cut_for_all_workers(tmp_path):
+    for name, n_rows in (("large", 1_200_000), ("small", 300_000)):
+        noise = np.random.default_rng(7).integers(0, 2**60, n_rows)
+        pq.write_table(pa.table({"k": np.arange(n_rows), name: noise}), tmp_path / f"{name}.parquet",
+                       row_group_size=n_rows // 10, compression="none")  # fmt: skip
+    sides = Sides(as_source(tmp_path / "large.parquet"), as_source(tmp_path / "small.parquet"))
+    plan = make_plan(mr.Job(join=Join.of(on="k")), sides, Settings(), 2).first
+    groups = {side: [piece.stop - piece.start for split in plan.splits if split.payload[0] == side
+                     for piece in split.payload[1].payload] for side in ("left", "right")}  # fmt: skip
+    assert groups == {"left": [2, 1, 2, 2, 1, 2], "right": [2, 1, 2, 2, 1, 2]}
+    given = make_plan(mr.Job(join=Join.of(on="k")), sides, Settings(chunk_size=1 << 30), 2).first
+    assert len(given.splits) == 2

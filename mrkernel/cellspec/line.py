@@ -203,15 +203,15 @@ def _spec(magic: str, given: dict[str, Any], title: str, *, is_line: bool) -> Ce
 
 
 def _joining(spec: CellSpec, given: dict[str, Any], title: str) -> CellSpec:
-    """The spec with its sides; rows of a join are seldom worth a plot that nobody has asked for."""
-    found = {name: given[name] for name in ("on", "left_on", "right_on", "how", "suffixes") if given[name] is not None}
+    """The spec with its sides."""
+    names = ("on", "left_on", "right_on", "how", "suffixes", "columns")
+    found = {name: given[name] for name in names if given[name] is not None}
     broadcast = {"on": True, "off": False}.get(given["broadcast"] or "auto")
     try:
         join = Join.of(**found, broadcast=broadcast)
     except OptionError as error:
         raise OptionError(f"{title}: {error.message}", hint=error.hint) from None
-    return replace(spec, left=tuple(given["left"] or ()), right=tuple(given["right"] or ()), join=join,
-                   plot=bool(spec.plot))  # fmt: skip
+    return replace(spec, left=tuple(given["left"] or ()), right=tuple(given["right"] or ()), join=join)
 
 
 def _settings(magic: str, given: dict[str, Any], title: str) -> dict[str, Any]:

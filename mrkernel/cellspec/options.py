@@ -108,15 +108,17 @@ JOIN_OPTIONS: tuple[Option, ...] = (
            help="inner (the default), left, right, outer; semi: rows of the left side that match, anti: that do not"),
     Option(flags=("--suffixes",), metavar="SUFFIX", several=True,
            help="two: what is added to the names of other columns that both sides have, else _x _y"),
+    Option(flags=("--columns",), metavar="COLUMN", several=True, help="columns of the joined rows, else all"),
     Option(flags=("--broadcast",), metavar="on|off|auto", choices=("on", "off", "auto"),
            help="send the smaller side whole to each worker, shuffle both, or decide by size"),
 )  # fmt: skip
-# What a join has none of: one input, and functions.
-_NOT_JOINING = frozenset({"input", "format", "format_option", "mapper", "reducer", "combiner", "sort", "combine"})
+# A join has two inputs.
+_NOT_JOINING = frozenset({"input", "format", "format_option"})
 
 SUMMARIES = {
     "mapreduce": "Run the mapper and reducer that this cell defines, or kept ones, and show the result.",
-    "mrjoin": "Join two inputs on equal keys, with the rows and columns of pandas.merge, and show the result.",
+    "mrjoin": """Join two inputs on equal keys, with the rows and columns of pandas.merge, and show the result.
+If this cell defines a mapper, or a kept one is named, that gets the joined rows, and the result is its job's.""",
     "mapper": "Define a mapper and keep it under NAME for later cells.",
     "reducer": "Define a reducer and keep it under NAME for later cells.",
 }
@@ -148,6 +150,14 @@ Other lines:
 
     %mrjoin -l flights.csv -r planes --left-on tailnum --right-on plane --how left -o flown
     %mrjoin -l orders -r returned --on order --how anti -o kept --save kept.parquet
+
+A cell that goes on with the joined rows, which are never written where one side is small:
+
+    %%mrjoin -l flights.csv -r planes --left-on tailnum --right-on plane -o seats
+    def mapper(row):
+        yield row["carrier"], row["seats"]
+
+    reducer = sum
 
 Alone in a cell, as %%mrjoin …, it leaves the page free to press Cancel.""",
     "mapper": """Keep a mapper, and use it:

@@ -50,15 +50,23 @@ class CallMaker:
                 "folder": folder, "errors": self._errors, "is_profiled": self._settings.profile,
                 "join": plan.join}  # fmt: skip
 
-    def maps(self, plan: StepPlan, folder: str) -> Calls:
-        """One call for each split; without a shuffle they write the step's result to ``folder``."""
+    def maps(self, plan: StepPlan, folder: str, small: Stage | None = None) -> Calls:
+        """One call for each split; without a shuffle they write the step's result to ``folder``.
+
+        ``small`` is the side of a join which the rows of the splits are joined with before they are mapped.
+        """
         has_shuffle = plan.n_partitions > 0
-        common = self._common(plan, stage_name("map", plan.step), self._scratch if has_shuffle else folder)
+        common = {
+            **self._common(plan, stage_name("map", plan.step), self._scratch if has_shuffle else folder),
+            "source": plan.source, "n_partitions": plan.n_partitions, "has_shuffle": has_shuffle,
+            "combine": self._settings.combine,
+        }  # fmt: skip
+        if small is not None:
+            common |= {"join": plan.joining, "runs": readable(small)}
+        kind = MapCall if small is None else JoinCall
 
         def make(task: int) -> MapCall:
-            return MapCall(**common, task=task, source=plan.source, split=plan.splits[task],
-                           n_partitions=plan.n_partitions, has_shuffle=has_shuffle,
-                           combine=self._settings.combine)  # fmt: skip
+            return kind(**common, task=task, split=plan.splits[task])
 
         return Calls(len(plan.splits), make)
 

@@ -17,6 +17,7 @@ from mrkernel.engine.executor import AttemptLost, AttemptStarted, Executor, Mess
 from mrkernel.engine.join_stages import JoinStages, join_stage_names
 from mrkernel.engine.joining import joined_in_key_order
 from mrkernel.engine.ledger import Ledger
+from mrkernel.engine.merging import merged
 from mrkernel.engine.shuffle import LostRunError, Run
 from mrkernel.engine.stages import (
     Stage,
@@ -25,6 +26,7 @@ from mrkernel.engine.stages import (
     stage_finished,
     stage_name,
     task_finished,
+    total_bytes,
 )
 from mrkernel.engine.tasks import JoinCall, ReduceCall, TaskReport
 from mrkernel.engine.wording import failure_error, lost_failure, with_source_lines
@@ -45,12 +47,11 @@ from mrkernel.events import (
 )
 from mrkernel.io import Source
 from mrkernel.job import Job
-from mrkernel.planner import SMALL_FUNCTION_ROWS, Plan, StepPlan, plan_step, reduce_tasks
+from mrkernel.planner import SMALL_FUNCTION_ROWS, Plan, StepPlan, plan_joining_step, plan_step
 
 __all__ = ["Driver", "Outcome"]
 
 _POLL_S, _SHORT_POLL_S = 0.1, 0.01
-_MERGE_FAN_IN = 32
 _BACK_OFF_S = 0.2
 # For running attempts to stop by themselves; another second brings the next workers.
 _GRACE_S = 1.5
@@ -171,27 +172,36 @@ class Driver:
 
     def _stage_names(self) -> Iterator[str]:
         if self._plan.first.join is not None:
-            yield from join_stage_names(self._plan.first.join)
-            return
+            yield from join_stage_names(self._plan.first.join, is_followed=self._plan.job.n_steps > 1)
         for number, step in enumerate(self._plan.job.steps):
+            if step.join is not None:
+                continue
             yield stage_name("map", number)
             if step.reducer is not None or step.sort is not None:
                 yield stage_name("reduce", number)
 
     def _run_steps(self) -> list[Run]:
-        plan, parts = self._plan.first, []  # type: StepPlan, list[Run]
+        plan, given = self._plan.first, []  # type: StepPlan, list[Run] | Stage
         for number, step in enumerate(self._plan.job.steps):
             if number:
-                plan = plan_step(step, number, self._as_source(parts), self._plan.settings, self._executor.n_workers)
+                plan = self._next_plan(step, number, plan, given)
             folder = self._results if number == self._plan.job.n_steps - 1 else self._scratch
-            parts = self._run_step(step, plan, folder)
-        return parts
+            given = self._run_step(step, plan, folder, given if isinstance(given, Stage) else None)
+        assert not isinstance(given, Stage)
+        return given
 
-    def _run_step(self, step: Job, plan: StepPlan, folder: str) -> list[Run]:
+    def _next_plan(self, step: Job, number: int, before: StepPlan, given: list[Run] | Stage) -> StepPlan:
+        settings, n_workers = self._plan.settings, self._executor.n_workers
+        if isinstance(given, Stage):
+            return plan_joining_step(step, number, before, settings, n_workers)
+        return plan_step(step, number, self._as_source(given), settings, n_workers)
+
+    def _run_step(self, step: Job, plan: StepPlan, folder: str, small: Stage | None) -> list[Run] | Stage:
+        """The step's result; of a join that the next step's map tasks make, the side that is sent whole (``small``)."""
         counters = dict(self._counters)
         for _ in range(self._plan.settings.attempts):
             try:
-                return self._try_step(step, plan, folder)
+                return self._try_step(step, plan, folder, small)
             except LostRunError:
                 self._counters = dict(counters)
                 self._say("files between its stages were lost; the step runs again")
@@ -199,46 +209,26 @@ class Driver:
                            f"{self._plan.settings.attempts} times",
                            hint="see whether something cleans the scratch folder")  # fmt: skip
 
-    def _try_step(self, step: Job, plan: StepPlan, folder: str) -> list[Run]:
+    def _try_step(self, step: Job, plan: StepPlan, folder: str, small: Stage | None) -> list[Run] | Stage:
         if plan.join is not None:
-            return JoinStages(self._calls, self._run_stage, self._say, self._executor.n_workers).run(step, plan, folder)
-        maps = self._calls.maps(plan, folder)
-        input_bytes = plan.source.size_bytes()
-        stage = self._run_stage(stage_name("map", plan.step), maps, input_bytes=input_bytes)
+            stages = JoinStages(self._calls, self._run_stage, self._say, self._executor.n_workers)
+            return stages.run(step, plan, folder, is_followed=plan.step < self._plan.job.n_steps - 1)
+        maps = self._calls.maps(plan, folder, small)
+        stage = self._run_stage(stage_name("map", plan.step), maps, input_bytes=plan.input_bytes(), maps=small)
         self._say(*stage.notes)
         if not plan.n_partitions:
             return stage.runs()
-        merged = self._merged(step, plan, stage)
-        reduces = self._calls.reduces(step, plan, [merged], folder, self._executor.n_workers)
-        n_rows = int(merged.rows.sum())
+        last = merged(step, plan, stage, self._calls, self._run_stage, self._say)
+        reduces = self._calls.reduces(step, plan, [last], folder, self._executor.n_workers)
+        n_rows = int(last.rows.sum())
         is_one = [call.partitions for call in reduces if isinstance(call, ReduceCall)] == [()]
         # Of fewer nobody expects a shuffle.
         if plan.n_partitions > 1 and is_one and n_rows > SMALL_FUNCTION_ROWS:
             self._say(f"no shuffle: {n_rows:,} rows are left after the map stage, one task reduces them")
-        size = _size(merged.runs())
+        size = total_bytes(last.runs())
         # Map tasks can run again one by one as long as the reduce tasks read their files and not merged ones.
-        maps_again = stage if merged is stage else None
+        maps_again = stage if last is stage else None
         return self._run_stage(stage_name("reduce", plan.step), reduces, input_bytes=size, maps=maps_again).runs()
-
-    def _merged(self, step: Job, plan: StepPlan, stage: Stage) -> Stage:
-        """Merge small combined outputs in a tree, so that one reduce task does not open thousands of files."""
-        level, runs = 0, stage.runs()
-        while (
-            step.reduction is not None
-            and step.reduction.is_algebraic
-            and step.sort is None
-            and not plan.has_fixed_partitions
-            and len(runs) > _MERGE_FAN_IN
-            and reduce_tasks(step, plan, stage.rows.tolist(), 1, n_bytes=_size(runs)) == [()]
-        ):
-            groups = [tuple(runs[start : start + _MERGE_FAN_IN]) for start in range(0, len(runs), _MERGE_FAN_IN)]
-            if level == 0:
-                self._say(f"merging {len(runs):,} small outputs in a tree: {stage.rows.sum():,} rows are left")
-            name = stage_name("merge", plan.step) + (f" level {level + 1}" if level else "")
-            calls = self._calls.merges(plan, name, groups)
-            stage = self._run_stage(name, calls, input_bytes=_size(runs))
-            level, runs = level + 1, stage.runs()
-        return stage
 
     # -- stages ------------------------------------------------------------------------------------------------
 
@@ -393,7 +383,3 @@ class Driver:
     def _say(self, *notes: str) -> None:
         for note in notes:
             self._emit(PlanChanged(job_id=self._job_id, reason=note))
-
-
-def _size(runs: Sequence[Run]) -> int:
-    return sum(run.n_bytes for run in runs)

@@ -16,12 +16,14 @@ from mrkernel.planner import StepPlan
 __all__ = ["JoinStages", "join_stage_names"]
 
 
-def join_stage_names(join: JoinPlan) -> Iterator[str]:
-    """What the stages of a join are expected to be."""
+def join_stage_names(join: JoinPlan, *, is_followed: bool) -> Iterator[str]:
+    """What the stages of a join are expected to be; a step that follows may join the rows where it maps them."""
     if join.small is None:
         yield from ("map", "reduce")
-    else:
-        yield from (f"map {join.small}", f"map {join.large}")
+        return
+    yield f"map {join.small}"
+    if not is_followed:
+        yield f"map {join.large}"
 
 
 class JoinStages:
@@ -40,8 +42,8 @@ class JoinStages:
     ) -> None:
         self._calls, self._run_stage, self._say, self._n_workers = calls, run_stage, say, n_workers
 
-    def run(self, step: Job, plan: StepPlan, folder: str) -> list[Run]:
-        """The joined rows.
+    def run(self, step: Job, plan: StepPlan, folder: str, *, is_followed: bool) -> list[Run] | Stage:
+        """The joined rows; or, if one side can be sent whole to the map tasks of a step that follows, that side.
 
         Raises
         ------
@@ -61,6 +63,9 @@ class JoinStages:
         needed = join.bytes_for(n_bytes, n_rows)
         if needed <= join.most_bytes:
             self._say(f"no shuffle: {measured} is sent whole to each worker")
+            if is_followed:
+                self._say("the next step's map tasks join its rows, which are never written")
+                return small
             calls = self._calls.joins(plan, f"map {join.large}", small, folder)
             size = plan.source.of(join.large).size_bytes()  # type: ignore[attr-defined]  # a join's source are its Sides
             return self._run_stage(f"map {join.large}", calls, input_bytes=size, maps=small).runs()

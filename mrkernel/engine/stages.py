@@ -16,7 +16,16 @@ from mrkernel.engine.shuffle import Run
 from mrkernel.engine.tasks import TaskReport
 from mrkernel.events import Failure, StageFinished, TaskFinished, TaskProgressed, WorkersSampled
 
-__all__ = ["Calls", "Stage", "failing_too", "news_event", "stage_finished", "stage_name", "task_finished"]
+__all__ = [
+    "Calls",
+    "Stage",
+    "failing_too",
+    "news_event",
+    "stage_finished",
+    "stage_name",
+    "task_finished",
+    "total_bytes",
+]
 
 _MOMENT_S = 0.2
 _MOST_NOTES = 20
@@ -147,6 +156,11 @@ def _kept(run: Run, n_tasks: int) -> Run:
 def stage_name(kind: str, step: int) -> str:
     """What displays call a stage: ``"map"``, ``"reduce 2"``."""
     return kind if step == 0 else f"{kind} {step + 1}"
+
+
+def total_bytes(runs: Sequence[Run]) -> int:
+    """Bytes of all these runs."""
+    return sum(run.n_bytes for run in runs)
 
 
 def failing_too(executor: Executor, messages: Sequence[Message]) -> list[Failure]:

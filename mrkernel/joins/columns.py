@@ -76,7 +76,7 @@ def join_columns(join: Join, left: pa.Schema, right: pa.Schema) -> JoinColumns:
     Raises
     ------
     OptionError
-        For a key column that does not exist, or two columns of the result that would have one name.
+        For a column that does not exist, or two columns of the result that would have one name.
     KeyTypeError
         For keys that can never be equal, or that cannot be keys.
     """
@@ -86,9 +86,20 @@ def join_columns(join: Join, left: pa.Schema, right: pa.Schema) -> JoinColumns:
     keys = tuple(_pair(left.field(a), right.field(b)) for a, b in zip(join.left_on, join.right_on, strict=True))
     if not join.keeps_right_columns:
         right = pa.schema([right.field(name) for name in join.right_on])
-        return JoinColumns(left=left, right=right, keys=keys,
-                           out=tuple(OutColumn(field=field, left=field.name) for field in left))  # fmt: skip
-    return JoinColumns(left=left, right=right, keys=keys, out=_out(join, left, right))
+        out = tuple(OutColumn(field=field, left=field.name) for field in left)
+    else:
+        out = _out(join, left, right)
+    if join.columns is not None:
+        by_name = {column.field.name: column for column in out}
+        check_columns(join.columns, list(by_name), "the join's result")
+        out = tuple(by_name[name] for name in join.columns)
+        left = _read(left, {*join.left_on, *(column.left for column in out)})
+        right = _read(right, {*join.right_on, *(column.right for column in out)})
+    return JoinColumns(left=left, right=right, keys=keys, out=out)
+
+
+def _read(side: pa.Schema, names: set[str | None]) -> pa.Schema:
+    return pa.schema([field for field in side if field.name in names])
 
 
 # -- the columns of the result ---------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
@@ -37,7 +37,11 @@ class Sides(Source):
 
     def splits(self, chunk_bytes: int) -> list[Split]:
         """The splits of both, numbered through."""
-        own = [(side, split) for side in (LEFT, RIGHT) for split in self.of(side).splits(chunk_bytes)]
+        return self.splits_of({LEFT: chunk_bytes, RIGHT: chunk_bytes})
+
+    def splits_of(self, chunk_bytes: Mapping[str, int]) -> list[Split]:
+        """The same, where those of each side have a size of their own."""
+        own = [(side, split) for side in (LEFT, RIGHT) for split in self.of(side).splits(chunk_bytes[side])]
         return [replace(split, index=number, payload=(side, split)) for number, (side, split) in enumerate(own)]
 
     def read(self, split: Split) -> Iterator[pa.RecordBatch]:

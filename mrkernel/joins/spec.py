@@ -26,6 +26,8 @@ class Join:
         One of :data:`HOWS`.
     suffixes
         What is added to the names of other columns that both sides have.
+    columns
+        Names of the result's columns that are wanted, in this order; None is all.
     broadcast
         True where one side must be sent whole to each worker, False where it must not, None where that is decided.
     worker_bytes
@@ -36,12 +38,13 @@ class Join:
     right_on: tuple[str, ...]
     how: str = "inner"
     suffixes: tuple[str, str] = ("_x", "_y")
+    columns: tuple[str, ...] | None = None
     broadcast: bool | None = None
     worker_bytes: int = 1 << 30
 
     @classmethod
     def of(cls, *, on: Any = None, left_on: Any = None, right_on: Any = None, how: Any = "inner",
-           suffixes: Any = ("_x", "_y"), broadcast: Any = None) -> Join:  # fmt: skip
+           suffixes: Any = ("_x", "_y"), columns: Any = None, broadcast: Any = None) -> Join:  # fmt: skip
         """The join that these arguments of ``mr.join`` stand for.
 
         Raises
@@ -72,7 +75,8 @@ class Join:
         if how == "outer" and broadcast:
             raise OptionError("an outer join cannot be broadcast: no worker that sees a part of one side knows which "
                               "rows of the other match nowhere", hint="leave broadcast out")  # fmt: skip
-        return cls(left_on=left, right_on=right, how=how, suffixes=_suffixes(suffixes), broadcast=broadcast)
+        return cls(left_on=left, right_on=right, how=how, suffixes=_suffixes(suffixes),
+                   columns=None if columns is None else _names(columns, "columns"), broadcast=broadcast)  # fmt: skip
 
     @property
     def keeps_right_columns(self) -> bool:
@@ -80,13 +84,13 @@ class Join:
         return self.how not in {"semi", "anti"}
 
 
-def _names(value: Any) -> tuple[str, ...]:
+def _names(value: Any, kind: str = "key columns") -> tuple[str, ...]:
     names = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, Sequence) else ()
     if not names or not all(isinstance(name, str) for name in names):
-        raise OptionError(f"{value!r} names no key columns", hint='write "column", or ["first", "second"]')
+        raise OptionError(f"{value!r} names no {kind}", hint='write "column", or ["first", "second"]')
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise OptionError(f"the key column {twice!r} is named twice", hint="name it once")
+        raise OptionError(f"the {kind.removesuffix('s')} {twice!r} is named twice", hint="name it once")
     return names
 
 

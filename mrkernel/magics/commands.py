@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from IPython.core.magic import Magics, cell_magic, line_cell_magic, line_magic, magics_class, no_var_expand
@@ -113,11 +113,7 @@ class MapReduceMagics(Magics):
         if spec.wants_help:
             publish_text(help_text("mapreduce"))
             return None
-        names: tuple[str, ...] = ()
-        functions: dict[str, Any] = {}
-        if cell is not None and cell.strip():
-            names = run_body(self.shell, "mapreduce", line, cell)
-            functions = cell_functions(names, self.shell.user_ns)
+        names, functions = self._body("mapreduce", line, cell)
         job = build_job(spec, functions, self.kept, names)
         return self._planned(Planned(spec, job, as_source(resolve_source(spec, self.shell.user_ns))))
 
@@ -126,14 +122,26 @@ class MapReduceMagics(Magics):
         if spec.wants_help:
             publish_text(help_text("mrjoin"))
             return None
-        if cell is not None and cell.strip():
-            raise OptionError(f"{spec.title} takes no lines below its own", hint="put what follows in another cell")
+        names, functions = self._body("mrjoin", line, cell)
+        then = None
+        if names or spec.kept or spec.sort:
+            then = build_job(spec, functions, self.kept, names)
+        else:
+            # Joined rows are seldom worth a plot that nobody has asked for.
+            spec = replace(spec, plot=bool(spec.plot))
         left, right = resolve_sides(spec, self.shell.user_ns)
         assert spec.join is not None
-        name = spec.name or spec.output or "join"
+        name = spec.name or spec.output
         return self._planned(
-            Planned(spec, *session.join_job(spec.join, left, right, name=name, settings=spec.settings))
+            Planned(spec, *session.join_job(spec.join, left, right, then=then, name=name, settings=spec.settings))
         )
+
+    def _body(self, magic: str, line: str, cell: str | None) -> tuple[tuple[str, ...], dict[str, Any]]:
+        """Run the lines below a cell's first; the names that they bind, and the functions of a job among them."""
+        if cell is None or not cell.strip():
+            return (), {}
+        names = run_body(self.shell, magic, line, cell)
+        return names, cell_functions(names, self.shell.user_ns)
 
     def _planned(self, planned: Planned) -> Planned | None:
         """What is ready to run; None where the plan was all that was asked for."""

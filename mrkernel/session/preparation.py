@@ -106,7 +106,7 @@ class Preparation:
 
     def _empty(self, plan: Plan) -> pa.Table | None:
         """The result where it has no rows; None for what those of any job look like."""
-        if plan.first.join is not None:
+        if plan.first.join is not None and self._job.n_steps == 1:
             return plan.first.join.columns.schema.empty_table()
         reduction = self._job.reduction
         return reduction.empty() if reduction is not None else None

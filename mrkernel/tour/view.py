@@ -62,7 +62,7 @@ def walkthrough(job: Job, source: Any, *, records: int = 20, partitions: int = 3
     OptionError
         For a number out of range.
     JobSpecError
-        For a join, which has no functions to follow.
+        For a join.
 
     Examples
     --------
@@ -73,7 +73,7 @@ def walkthrough(job: Job, source: Any, *, records: int = 20, partitions: int = 3
     ...
     """
     if job.steps[0].join is not None:
-        raise JobSpecError("a join has no functions to follow records through",
+        raise JobSpecError("records cannot be followed through a join",
                            hint="walk through a job that reads its result")  # fmt: skip
     for name, number, most in (("records", records, _MOST_RECORDS), ("partitions", partitions, _MOST_PARTITIONS)):
         if not 1 <= number <= most:

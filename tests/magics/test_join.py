@@ -52,15 +52,39 @@ def test_explain_says_what_is_sent_and_runs_nothing(shell, joining, capsys):
 def test_a_cell_of_its_own_awaits(shell):
     [line] = AwaitTransform(shell)(["%%mrjoin -l a -r b --on k\n"])
     assert line == "await get_ipython().run_cell_magic('mrjoin_async', '-l a -r b --on k', '\\n')\n"
-    with pytest.raises(OptionError, match="%%mrjoin takes no lines below its own"):
-        shell.run_cell_magic("mrjoin", "-l a -r b --on k", "x = 1")
+
+
+@pytest.mark.cluster
+def test_functions_of_the_cell_read_the_joined_rows(shell, joining, capsys):
+    body = "def mapper(row):\n    yield row['item'], 1\n\nreducer = sum"
+    shell.run_cell_magic("mrjoin", "-l orders -r items.csv --on order --columns item -o counts", body)
+    assert dict(shell.user_ns["counts"]) == {"ink": 1, "pen": 1}
+    said = capsys.readouterr().out
+    assert "counts: finished in" in said
+    assert "the next step's map tasks join its rows" in said
+    # Lines that define nothing leave a join as it is.
+    shell.run_cell_magic("mrjoin", "-l orders -r items.csv --on order --how semi -o known", "# who has ordered")
+    assert shell.user_ns["known"].to_arrow().to_pydict() == {"order": [1], "who": ["Ann"]}
+
+
+@pytest.mark.cluster
+def test_kept_functions_read_the_joined_rows(shell, joining):
+    shell.run_cell_magic("mapper", "items", "def mapper(row):\n    yield row['who'], row['item']")
+    joining("-l orders -r items.csv --on order --mapper items --reducer len -o counts")
+    assert dict(shell.user_ns["counts"]) == {"Ann": 2}
+    with pytest.raises(OptionError, match="%mrjoin: no mapper is named"):
+        joining("-l orders -r items.csv --on order --reducer len")
+    with pytest.raises(OptionError, match=r"%%mrjoin: the cell defines no mapper\nHint: rename mappper"):
+        shell.run_cell_magic("mrjoin", "-l orders -r items.csv --on order", "def mappper(row):\n    yield row, 1")
 
 
 def test_options_become_a_join():
     spec = parse(
-        "-l a b -r c --left-on x y --right-on z w --how semi --broadcast off --suffixes '' _r --limit 3", {}, "mrjoin"
-    )
-    assert (spec.left, spec.right, spec.settings, spec.plot) == (("a", "b"), ("c",), {"limit": 3}, False)
+        "-l a b -r c --left-on x y --right-on z w --how semi --broadcast off --suffixes '' _r --limit 3 --columns x",
+        {}, "mrjoin",
+    )  # fmt: skip
+    assert (spec.left, spec.right, spec.settings) == (("a", "b"), ("c",), {"limit": 3})
+    assert spec.join.columns == ("x",)
     assert (spec.join.left_on, spec.join.right_on, spec.join.how) == (("x", "y"), ("z", "w"), "semi")
     assert (spec.join.broadcast, spec.join.suffixes) == (False, ("", "_r"))
     assert "%mrjoin -l orders" in help_text("mrjoin")
@@ -76,7 +100,7 @@ def test_options_become_a_join():
         ("-l orders -r items.csv --on who", "the right side has no column 'who'\nHint: its columns are order, item"),
         ("-l orders -r items.csv --on order --how lef", "--how: invalid choice: 'lef'"),
         ("-l orders -r orders --on order --suffixes _x", r"suffixes = .* cannot be used\nHint: give two texts"),
-        ("-l orders -r items.csv --on order --reducer sum", "there is no option --reducer"),
+        ("-l orders -r items.csv --on order --input x", "there is no option --input"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_said_in_a_sentence(joining, line, message):

@@ -88,7 +88,7 @@ class MapCall(Call):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JoinCall(MapCall):
-    """Read a split, and join it with the side whose rows are in ``runs``."""
+    """Read a split, and join it with the side whose rows are in ``runs``; a step after the join maps its rows."""
 
     runs: tuple[Run, ...]
 
@@ -275,9 +275,9 @@ def run_attempt(call: Call, runtime: Runtime) -> TaskReport:
             step = load_job(call.job).steps[call.step]
             if sampler is not None:
                 sampler.know(step)
-            if isinstance(call, JoinCall) or (isinstance(call, ReduceCall) and call.join is not None):
+            if isinstance(call, (JoinCall, ReduceCall)) and step.join is not None:
                 outcome = run_join(call, runtime, at, aside)
-            elif isinstance(call, MapCall) and call.join is not None:
+            elif isinstance(call, MapCall) and step.join is not None:
                 outcome = run_side(call, runtime, at, aside)
             elif isinstance(call, MapCall):
                 outcome = run_map(call, step, runtime, task, at, aside)

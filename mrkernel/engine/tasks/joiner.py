@@ -35,7 +35,10 @@ class Joiner:
     """Joins blocks of one side with all rows of the other, which are indexed."""
 
     def __init__(self, plan: JoinPlan, indexed: Indexed, *, is_left_indexed: bool) -> None:
-        self._plan, self._held, self._index = plan, indexed.table, indexed.index
+        held, other = (LEFT, RIGHT) if is_left_indexed else (RIGHT, LEFT)
+        self._plan, self._index = plan, indexed.index
+        self._held = indexed.table.select(_given(plan, held))
+        self._own_names = _given(plan, other)
         self._is_left_indexed = is_left_indexed
         self._names = plan.key_names(RIGHT if is_left_indexed else LEFT)
         self._found = np.zeros(self._index.n_slots + 1, np.bool_) if plan.how == "outer" else None
@@ -44,8 +47,9 @@ class Joiner:
         """The rows that a block gives."""
         matches, how = self._matches(block), self._plan.how
         if how in {"semi", "anti"}:
-            yield block.filter(pa.array((matches.counts > 0) == (how == "semi")))
+            yield block.select(self._own_names).filter(pa.array((matches.counts > 0) == (how == "semi")))
             return
+        block = block.select(self._own_names)
         most = _rows_at_once(block, self._held)
         for rows, places, is_real in matches.pieces(most, keeps_unmatched=how != "inner"):
             yield self._pairs(block, rows, self._row_numbers(places, is_real))
@@ -77,7 +81,7 @@ class Joiner:
         missing, most = self._index.rows_without(self._found[:-1]), _rows_at_once(self._held)
         for start in range(0, len(missing), most):
             rows = self._held.take(as_arrow(missing[start : start + most]))
-            yield self._rows(None, rows, rows.num_rows)
+            yield self._rows(None, rows, len(missing[start : start + most]))
 
     def _rows(self, own: pa.Table | None, held: pa.Table, n_rows: int) -> pa.Table:
         left, right = (held, own) if self._is_left_indexed else (own, held)
@@ -91,6 +95,17 @@ class Joiner:
                 else converted(table.column(name), table.schema.field(name), column.field)
             )  # fmt: skip
         return pa.Table.from_arrays(columns, schema=self._plan.columns.schema)
+
+
+def _given(plan: JoinPlan, side: str) -> list[str]:
+    """The columns of a side that the result is made of: a key that both sides call alike is taken from one of them."""
+    names = []
+    for column in plan.columns.out:
+        name, other = (column.left, column.right) if side == LEFT else (column.right, column.left)
+        is_of_other = other is not None and plan.how != "outer" and (plan.how == "right") == (side == LEFT)
+        if name is not None and not is_of_other:
+            names.append(name)
+    return names
 
 
 def _rows_at_once(*tables: pa.Table) -> int:

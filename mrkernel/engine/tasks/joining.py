@@ -21,11 +21,12 @@ from mrkernel.engine.tasks.parts import PartWriter
 from mrkernel.engine.tasks.reading import Meter, reading
 from mrkernel.engine.tasks.setting_aside import SettingAside
 from mrkernel.grouping import encode_keys
-from mrkernel.io import Aside, Unreadable
+from mrkernel.io import Aside, Origin, RecordBlock, Source, Split, Unreadable
+from mrkernel.io.objects import row_blocks
 from mrkernel.joins import LEFT, RIGHT, JoinPlan, Sides
 from mrkernel.partition import partition_ids
 
-__all__ = ["leave_other_joins", "run_join", "run_side"]
+__all__ = ["JoinedRows", "leave_other_joins", "run_join", "run_side"]
 
 _SIDE = b"mrkernel:side"
 # Cutting a table into partitions takes three times its size.
@@ -99,14 +100,61 @@ def _streamed(
     plan = call.join
     assert plan is not None
     at.function = "reader"
-    index = _sent.get(call, partial(_loaded, call, runtime))
+    joiner = _joiner(call, runtime)
     at.function = "join"
     meter = Meter(runtime)
-    joiner = Joiner(plan, index, is_left_indexed=plan.small == LEFT)
     schema = plan.schema_of(plan.large)
     for block in _blocks(_batches(call, schema, meter, at, aside), schema):
         yield from joiner.joined(block)
     counts.update(_read(call, meter))
+
+
+def _joiner(call: JoinCall, runtime: Runtime) -> Joiner:
+    plan = call.join
+    assert plan is not None
+    return Joiner(plan, _sent.get(call, partial(_loaded, call, runtime)), is_left_indexed=plan.small == LEFT)
+
+
+class JoinedRows(Source):
+    """The rows of a split joined with the side that was sent whole, as what a mapper reads."""
+
+    record_name = "joined row"
+    has_own_marks = True
+
+    def __init__(self, call: JoinCall, runtime: Runtime, sides: Source | None = None) -> None:
+        self._call, self._runtime, self._sides = call, runtime, sides or call.source
+
+    @property
+    def name(self) -> str:
+        """The names of both sides."""
+        return f"{self._sides.name}, joined"
+
+    def splits(self, chunk_bytes: int) -> list[Split]:
+        """The one of the call."""
+        return [self._call.split]
+
+    def read(self, split: Split) -> Iterator[pa.RecordBatch]:
+        """Its rows, joined."""
+        plan = self._call.join
+        assert plan is not None
+        joiner, schema = _joiner(self._call, self._runtime), plan.schema_of(plan.large)
+        found = _conformed(self._sides, self._sides.read(split), split, schema)
+        for block in _blocks(found, schema):
+            for table in joiner.joined(block):
+                yield from table.to_batches()
+
+    def read_records(self, split: Split) -> Iterator[RecordBlock]:
+        """The same as dicts."""
+        return row_blocks(self.read(split))
+
+    def setting_aside(self, aside: Aside) -> JoinedRows:
+        """As the sides do."""
+        return JoinedRows(self._call, self._runtime, self._sides.setting_aside(aside))
+
+    def locate(self, split: Split, block: RecordBlock, index: int) -> Origin:
+        """The number of the joined row: it has no line of its own."""
+        row = block.first + index
+        return Origin(source=split.source, location=f"joined row {row + 1} of this split", offset=None)
 
 
 @phase("fetch")
@@ -203,14 +251,21 @@ def _batches(
         places = Aside()
         places.receive(partial(_take_line, at, aside))
         source = source.setting_aside(places)
-    has_own_marks = source.of(call.split.payload[0]).has_own_marks
-    for batch in reading(source.read(call.split), at):
-        found = conformed(batch, schema, source.name, has_own_marks=has_own_marks)
+    for found in _conformed(source, reading(source.read(call.split), at), call.split, schema):
         at.function = "join"
         yield found
-        meter.count(batch.num_rows, batch.nbytes)
+        meter.count(found.num_rows, found.nbytes)
         if aside is not None:
-            aside.n_seen += batch.num_rows
+            aside.n_seen += found.num_rows
+
+
+def _conformed(
+    source: Source, batches: Iterable[pa.RecordBatch], split: Split, schema: pa.Schema
+) -> Iterator[pa.RecordBatch]:
+    assert isinstance(source, Sides)
+    has_own_marks = source.of(split.payload[0]).has_own_marks
+    for batch in batches:
+        yield conformed(batch, schema, source.name, has_own_marks=has_own_marks)
 
 
 def _take_line(at: Progress, aside: SettingAside, line: Unreadable) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import Any
 
-from mrkernel.engine.tasks.attempt import MapCall, Progress, Runtime
+from mrkernel.engine.tasks.attempt import JoinCall, MapCall, Progress, Runtime
 from mrkernel.engine.tasks.calling import batch_outputs, bound, map_pairs, not_a_pair
 from mrkernel.engine.tasks.careful_map import CarefulMap
 from mrkernel.engine.tasks.collecting import RunCollector
+from mrkernel.engine.tasks.joining import JoinedRows
 from mrkernel.engine.tasks.parts import PartCollector
 from mrkernel.engine.tasks.reading import MapAttempt, Meter, Place, blocks_of, collect, reading
 from mrkernel.engine.tasks.setting_aside import SettingAside
@@ -31,6 +33,8 @@ def run_map(
     call: MapCall, step: Job, runtime: Runtime, task: TaskContext, at: Progress, aside: SettingAside | None
 ) -> dict[str, Any]:
     """Run the call; the fields of its report."""
+    if isinstance(call, JoinCall):
+        call = replace(call, source=JoinedRows(call, runtime))
     where: dict[str, Any] = {"task": call.task, "worker": runtime.worker, "folder": call.folder}
     collector: RunCollector | PartCollector
     if call.has_shuffle:

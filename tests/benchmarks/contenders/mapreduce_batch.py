@@ -112,7 +112,7 @@ def sort(cores: int) -> Engine:
 
 
 def join(cores: int) -> Engine:
-    """The quantity that each customer has ordered: a join, and a job over its result that sums."""
+    """The quantity that each customer has ordered: a join, and a job over its rows that sums."""
     cluster = mr.cluster(workers=cores)
 
     def mapper(rows: pa.RecordBatch) -> pa.RecordBatch:
@@ -123,8 +123,11 @@ def join(cores: int) -> Engine:
     def run(path: str, **settings: Any) -> pa.Table:
         lines = mr.read_parquet(lines_of(path), columns=["l_orderkey", "l_quantity"])
         orders = mr.read_parquet(path, columns=["o_orderkey", "o_custkey"])
-        joined = mr.join(lines, orders, left_on="l_orderkey", right_on="o_orderkey", progress=False, **settings)
-        return mr.run(mr.Job(mapper, sum), joined, progress=False, **settings).to_arrow()
+        result = mr.join(
+            lines, orders, left_on="l_orderkey", right_on="o_orderkey", columns=["o_custkey", "l_quantity"],
+            then=mr.Job(mapper, sum), progress=False, **settings,
+        )  # fmt: skip
+        return result.to_arrow()
 
     return Engine(run=run, table=lambda table: table, version=f"mrkernel {mr.__version__}", stop=cluster.close)
 
