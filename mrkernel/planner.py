@@ -97,7 +97,8 @@ class Plan:
             if step.join is not None:
                 continue
             label = f" {number + 1}" if self.job.n_steps > 1 else ""
-            tasks = counted(len(splits), "task") if number == 0 else "a task for each chunk of the step before"
+            before = "the joined rows" if number and self.job.steps[number - 1].join else "the step before"
+            tasks = f"a task for each chunk of {before}" if number else counted(len(splits), "task")
             facts.append((f"map{label}", f"{tasks}: {_map_words(step)}"))
             if _has_shuffle(step):
                 facts.append((f"combine{label}", _combine_words(step, self.settings)))

@@ -131,7 +131,8 @@ class MapReduceMagics(Magics):
             spec = replace(spec, plot=bool(spec.plot))
         left, right = resolve_sides(spec, self.shell.user_ns)
         assert spec.join is not None
-        name = spec.name or spec.output
+        is_unnamed = then is None or then.name == "mapreduce"
+        name = spec.name or spec.output or ("join" if is_unnamed else None)
         return self._planned(
             Planned(spec, *session.join_job(spec.join, left, right, then=then, name=name, settings=spec.settings))
         )

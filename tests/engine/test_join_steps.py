@@ -90,7 +90,7 @@ def test_explain_tells_of_both() -> None:
     job, source = join_job(Join.of(on="order"), LINES, WHO, then=mr.Job(by_row, sum), name=None, settings={})
     said = str(explain(job, source))
     assert re.search(r"join +inner, on order\n", said)
-    assert re.search(r"map 2 +a task for each chunk of the step before: by_row, records\n", said)
+    assert re.search(r"map 2 +a task for each chunk of the joined rows: by_row, records\n", said)
     assert re.search(r"reduce 2 +sum\n", said)
 
 
