@@ -128,6 +128,6 @@ def test_each_side_of_a_join_is_cut_for_all_workers(tmp_path):
     plan = make_plan(mr.Job(join=Join.of(on="k")), sides, Settings(), 2).first
     groups = {side: [piece.stop - piece.start for split in plan.splits if split.payload[0] == side
                      for piece in split.payload[1].payload] for side in ("left", "right")}  # fmt: skip
-    assert groups == {"left": [2, 1, 2, 2, 1, 2], "right": [2, 1, 2, 2, 1, 2]}
+    assert groups == {"left": [1] * 10, "right": [1] * 10}
     given = make_plan(mr.Job(join=Join.of(on="k")), sides, Settings(chunk_size=1 << 30), 2).first
     assert len(given.splits) == 2

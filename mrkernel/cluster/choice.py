@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from mrkernel.cluster import limits, remote, scratch
-from mrkernel.cluster.forking import close_launcher
+from mrkernel.cluster.forking import leave_launchers
 from mrkernel.cluster.handle import Cluster
 from mrkernel.cluster.launch import Server
 from mrkernel.config import Settings, settings
@@ -153,7 +153,7 @@ def _at_exit(state: _Choice) -> None:
         return
     if state.server:
         state.server.leave()
-    close_launcher()
+    leave_launchers()
     for attached in state.attached:
         with suppress(Exception):
             attached.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -17,7 +18,7 @@ from typing import IO
 from mrkernel.cluster import scratch
 from mrkernel.errors import ClusterError
 
-__all__ = ["ServerProcess", "close_launcher", "fork_server", "launcher_output", "start_launcher"]
+__all__ = ["ServerProcess", "close_launcher", "fork_server", "launcher_output", "leave_launchers", "start_launcher"]
 
 _WAIT_S = 0.01
 _LOG_BYTES = 1 << 16
@@ -40,7 +41,10 @@ _ENVIRONMENT = {
     "RAYON_NUM_THREADS": "1",
 }
 # What starts the names of variables that Python, its libraries and the loader read once.
-_READ_ONCE = ("ARROW_", "DASK_", "LANG", "LC_", "LD_", "MALLOC_", "NUMEXPR_", "PANDAS_", "POLARS_", "PYTHON", "RAYON_")
+_READ_ONCE = (
+    "ARROW_", "DASK_", "GLIBC_", "KMP_", "LANG", "LC_", "LD_", "MALLOC_", "MKL_", "NUMEXPR_", "OMP_", "OPENBLAS_",
+    "PANDAS_", "POLARS_", "PYTHON", "RAYON_",
+)  # fmt: skip
 
 
 class ServerProcess:
@@ -90,19 +94,17 @@ class _Launcher:
 
     def __init__(self, environment: dict[str, str]) -> None:
         self.environment = environment
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115  # it is open as long as the launcher is
-        # Each message arrives as one.
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._control, theirs = socket.socketpair()
         command = [sys.executable, "-P", "-m", "mrkernel.cluster.launcher"]
         try:
             with theirs:
+                self._log = tempfile.TemporaryFile()  # noqa: SIM115  # it is open as long as the launcher is
                 self._process = subprocess.Popen(
                     command, stdin=theirs.fileno(), stdout=self._log, stderr=self._log, env=environment,
                     start_new_session=True,
                 )  # fmt: skip
         except OSError as error:
             self._control.close()
-            self._log.close()
             raise ClusterError(f"cannot start the cluster's process {sys.executable}: {error.strerror}") from error
 
     def suits(self, environment: dict[str, str]) -> bool:
@@ -112,20 +114,20 @@ class _Launcher:
     def fork(self, folder: str, channel: socket.socket, log: IO[bytes]) -> bool:
         """Have it fork a server; False if it is gone."""
         try:
-            socket.send_fds(self._control, [os.fsencode(folder)], [channel.fileno(), log.fileno()])
+            line = json.dumps(folder).encode() + b"\n"
+            socket.send_fds(self._control, [line], [channel.fileno(), log.fileno()])
         except OSError:
             return False
         return True
 
-    def close(self, *, is_killed: bool = False) -> None:
-        """Let it end when its last server has, or now, which leaves its servers alone."""
+    def close(self, *, is_killed: bool = False) -> subprocess.Popen[bytes]:
+        """Let it end when its last server has, or now, which leaves its servers alone; returns its process."""
         self._control.close()
         self._log.close()
         if is_killed:
             self._process.kill()
             self._process.wait()
-        # Its object would otherwise warn that the process still runs.
-        self._process.returncode = self._process.returncode or 0
+        return self._process
 
     def output(self) -> str:
         """What it has printed, which is what went wrong with it."""
@@ -145,11 +147,21 @@ def _read_once(environment: dict[str, str]) -> dict[str, str]:
 
 
 class _Held:
-    """The launcher of this process."""
+    """The launcher of this process, and the processes of those that were closed and may still have servers."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.launcher: _Launcher | None = None
+        self.closed: list[subprocess.Popen[bytes]] = []
+
+    def close(self, *, is_killed: bool = False) -> None:
+        if self.launcher:
+            self.closed.append(self.launcher.close(is_killed=is_killed))
+            self.launcher = None
+
+    def collect(self) -> None:
+        """Take the exit codes of those that have ended, which would be zombies else."""
+        self.closed = [process for process in self.closed if process.poll() is None]
 
 
 _held = _Held()
@@ -206,8 +218,8 @@ def _launcher(environment: dict[str, str]) -> _Launcher:
     """The launcher for servers with these variables."""
     with _held.lock:
         if _held.launcher and not _held.launcher.suits(environment):
-            _held.launcher.close()
-            _held.launcher = None
+            _held.close()
+        _held.collect()
         if _held.launcher is None:
             _held.launcher = _Launcher(environment)
         return _held.launcher
@@ -222,6 +234,13 @@ def _environment() -> dict[str, str]:
 def close_launcher(*, is_killed: bool = False) -> None:
     """Let the launcher end, if there is one, or kill it; its servers go on, and the next one gets another."""
     with _held.lock:
-        if _held.launcher:
-            _held.launcher.close(is_killed=is_killed)
-            _held.launcher = None
+        _held.close(is_killed=is_killed)
+        _held.collect()
+
+
+def leave_launchers() -> None:
+    """At the end of this process: let them end by themselves."""
+    close_launcher()
+    for process in _held.closed:
+        # Its object would otherwise warn that the process still runs.
+        process.returncode = process.returncode or 0

@@ -63,7 +63,7 @@ class Server:
             keys = make_keys()
             order = {"keys": keys, "workers": workers, "memory_limit": memory_limit, "sys_path": sys.path,
                      "idle_timeout": idle_timeout, "owner": scratch.mark(os.getpid()), "environment": environment,
-                     "cwd": _cwd()}  # fmt: skip
+                     **_surroundings()}  # fmt: skip
             with suppress(OSError):
                 self._channel.sendall(json.dumps(order).encode() + b"\n")
             self.client = self._connect(keys)
@@ -206,8 +206,15 @@ def _is_program_ending() -> bool:
     return threading.current_thread() is not main and not main.is_alive()
 
 
-def _cwd() -> str | None:
-    try:
-        return os.getcwd()
-    except FileNotFoundError:
-        return None
+def _surroundings() -> dict[str, Any]:
+    """What a process inherits, as this one has it now; None for what cannot be found out."""
+    found: dict[str, Any] = {"cwd": None, "umask": None, "cores": None}
+    with suppress(OSError):
+        found["cwd"] = os.getcwd()
+    with suppress(OSError, AttributeError):
+        found["cores"] = sorted(os.sched_getaffinity(0))
+    with suppress(OSError, StopIteration):
+        # To ask the system itself is to change it for a moment, for all threads.
+        lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
+        found["umask"] = next(int(line.split()[1], 8) for line in lines if line.startswith("Umask:"))
+    return found

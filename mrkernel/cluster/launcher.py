@@ -1,13 +1,14 @@
 """The process that an owner's server processes are forked from: ``python -m mrkernel.cluster.launcher``.
 
 It imports once what all of them need, which is nearly all of the time that a cluster takes to start. Standard input is
-a socket: each message on it is a folder's name and comes with the server's channel and log. The launcher ends when its
-owner has hung up, or when it has had no server for a while.
+a socket: each line on it is a folder's name, written as JSON, and comes with the server's channel and log. The launcher
+ends when its owner has hung up, or when it has had no server for a while.
 """
 
 from __future__ import annotations
 
 import gc
+import json
 import os
 import select
 import signal
@@ -52,7 +53,9 @@ class _Launcher:
         self._servers: set[int] = set()
         self._unused_since = time.monotonic()
         # A byte arrives there whenever a child has ended.
-        self._ended, self._wakes = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._ended, self._wakes = os.pipe()
+        for end in (self._ended, self._wakes):
+            os.set_blocking(end, False)
         signal.set_wakeup_fd(self._wakes)
         signal.signal(signal.SIGCHLD, lambda *_: None)
 
@@ -67,7 +70,8 @@ class _Launcher:
             if not found and left_s is not None:
                 # What the owner has sent by now is done, and what it would send finds nobody.
                 self._control.shutdown(socket.SHUT_RD)
-                self._receive()
+                while self._receive():
+                    pass
                 break
             if self._control.fileno() in found and not self._receive():
                 break
@@ -76,14 +80,18 @@ class _Launcher:
             self._collect()
 
     def _receive(self) -> bool:
-        """Fork a server for the next message; False if none will come."""
-        message, descriptors, _, _ = socket.recv_fds(self._control, _MESSAGE_BYTES, 2)
-        if not message:
+        """Fork a server for the next line; False if none will come."""
+        line, descriptors, _, _ = socket.recv_fds(self._control, _MESSAGE_BYTES, 2)
+        while line and not line.endswith(b"\n"):
+            line += self._control.recv(_MESSAGE_BYTES)
+        if not line:
             return False
         channel, log = descriptors
+        for descriptor in descriptors:
+            os.set_inheritable(descriptor, False)  # noqa: FBT003  # the standard library has it so
         pid = os.fork()
         if pid == 0:
-            self._become_server(os.fsdecode(message), channel, log)
+            self._become_server(json.loads(line), channel, log)
         self._servers.add(pid)
         os.close(channel)
         os.close(log)

@@ -56,7 +56,7 @@ def serve(folder: str, channel: socket.socket) -> NoReturn:
 
 
 def _be_like_the_owner(order: dict[str, Any]) -> None:
-    """Take what may have changed in the owner since the launcher was started."""
+    """Take what may have changed in the owner since the launcher was started; its resource limits stay as they were."""
     os.environ.clear()
     os.environ.update(order["environment"])
     time.tzset()
@@ -64,6 +64,10 @@ def _be_like_the_owner(order: dict[str, Any]) -> None:
     importlib.invalidate_caches()
     with suppress(OSError):
         os.chdir(order["cwd"] or "/")
+    if order["umask"] is not None:
+        os.umask(order["umask"])
+    with suppress(OSError, AttributeError):
+        os.sched_setaffinity(0, order["cores"] or os.sched_getaffinity(0))
 
 
 def _report(channel: socket.socket, **message: Any) -> None:

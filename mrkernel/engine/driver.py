@@ -272,7 +272,8 @@ class Driver:
         elif message.failure is not None:
             self._on_failure(message.failure, message, owner)
         elif message.lost:
-            if maps is None:
+            # What maps again may have lost its own input, a side of a join.
+            if maps is None or message.stage == maps.name:
                 raise LostRunError(message.lost)
             self._on_lost_files(message, stage, maps)
         elif message.stage != stage.name and maps is not None:

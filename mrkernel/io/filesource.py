@@ -254,7 +254,7 @@ def whole_file(entry: Entry, why: str) -> Iterator[Cut]:
 
 
 def even_ranges(sizes: Sequence[int], target: int) -> Iterator[tuple[int, int]]:
-    """Ranges of neighbours that hold about as much each: as few as hold ``target`` at most, on average.
+    """Ranges of neighbours that hold about as much each: as many as would be needed to hold ``target`` at most.
 
     Tasks that take turns on a few workers end together if they are alike; the last one of full ones would be small.
 
@@ -262,7 +262,7 @@ def even_ranges(sizes: Sequence[int], target: int) -> Iterator[tuple[int, int]]:
     [(0, 3), (3, 5), (5, 8), (8, 10)]
     """
     total, start, held, number = sum(sizes), 0, 0, 1
-    count = max(1, -(-total // target))
+    count = _full_ranges(sizes, target)
     for n, size in enumerate(sizes):
         # What lies across an end goes to where more of it is.
         if n > start and (held + size / 2) * count > total * number:
@@ -273,6 +273,15 @@ def even_ranges(sizes: Sequence[int], target: int) -> Iterator[tuple[int, int]]:
         held += size
     if start < len(sizes):
         yield start, len(sizes)
+
+
+def _full_ranges(sizes: Sequence[int], target: int) -> int:
+    count, held = 1, 0
+    for size in sizes:
+        if held and held + size > target:
+            count, held = count + 1, 0
+        held += size
+    return count
 
 
 def byte_ranges(entry: Entry, chunk_bytes: int, begin: int = 0) -> Iterator[Cut]:

@@ -8,13 +8,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from mrkernel.cluster import Cluster, forking
+from mrkernel.cluster import Cluster, current, forking
 from mrkernel.cluster.launch import LOG
 from mrkernel.errors import ClusterError
 
@@ -24,11 +24,19 @@ pytestmark = pytest.mark.cluster
 
 
 @pytest.fixture
-def own_launcher(monkeypatch: pytest.MonkeyPatch, own_cluster: Callable[..., Cluster]) -> Callable[..., Cluster]:
+def own_launcher(
+    monkeypatch: pytest.MonkeyPatch, own_cluster: Callable[..., Cluster]
+) -> Iterator[Callable[..., Cluster]]:
     """``embedded()`` with a launcher for one test, which starts when the first cluster does."""
     held = forking._Held()
     monkeypatch.setattr(forking, "_held", held)
-    return own_cluster
+    yield own_cluster
+    running = current()
+    if running:
+        running.close()
+    held.close()
+    for process in held.closed:
+        process.wait(10)
 
 
 def launcher() -> psutil.Process:
@@ -71,7 +79,6 @@ def test_a_cluster_outlives_its_launcher_and_the_next_one_gets_another(own_launc
     cluster = own_launcher(workers=1)
     assert launcher() != first
     assert cluster.client.submit(pow, 2, 3).result() == 8
-    forking.close_launcher()
 
 
 def test_a_later_cluster_has_what_the_owner_has_now(
@@ -95,7 +102,35 @@ def test_a_later_cluster_has_what_the_owner_has_now(
     seen = own_launcher(workers=1).client.submit(look).result()
     assert seen == ("höher", str(tmp_path), "IST", 7)
     assert launcher() == first
+
+
+def test_a_later_cluster_writes_with_the_owners_umask_on_its_cores(own_launcher: Callable[..., Cluster]) -> None:
+    own_launcher(workers=1).close()
+    cores = os.sched_getaffinity(0)
+    umask = os.umask(0o027)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        client = own_launcher(workers=1).client
+    finally:
+        os.umask(umask)
+        os.sched_setaffinity(0, cores)
+    assert client.submit(lambda: (os.umask(0), os.sched_getaffinity(0))).result() == (0o027, {min(cores)})
+
+
+def test_launchers_that_have_ended_are_collected(
+    own_launcher: Callable[..., Cluster], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = []
+    for number in range(3):
+        monkeypatch.setenv("POLARS_SOME_NAME", str(number))
+        own_launcher(workers=1).close()
+        ended.append(launcher())
     forking.close_launcher()
+    deadline = time.monotonic() + 10
+    while any(process.is_running() for process in ended):
+        assert time.monotonic() < deadline
+        forking.close_launcher()
+        time.sleep(0.05)
 
 
 def test_what_libraries_read_once_takes_another_launcher(
@@ -113,7 +148,6 @@ def test_what_libraries_read_once_takes_another_launcher(
     assert own_launcher(workers=1).client.submit(look).result() == "here"
     assert launcher() != first
     assert have_ended([first], within=10)
-    forking.close_launcher()
 
 
 def test_what_stops_the_launcher_is_told(
@@ -127,12 +161,11 @@ def test_what_stops_the_launcher_is_told(
     assert not {process.pid for process in launchers(os.getpid())} - before
     monkeypatch.delenv("PYTHONPATH")
     assert own_launcher(workers=1).client.submit(pow, 2, 3).result() == 8
-    forking.close_launcher()
 
 
 @pytest.mark.parametrize("has_asked", [False, True])
 def test_a_launcher_that_nobody_uses_leaves_and_serves_first_who_has_asked(tmp_path: Path, has_asked: bool) -> None:
-    control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    control, theirs = socket.socketpair()
     channel, servers = socket.socketpair()
     code = "from mrkernel.cluster import launcher; launcher.UNUSED_S = 0.0; launcher.main()"
     with control, channel, theirs:
@@ -140,11 +173,12 @@ def test_a_launcher_that_nobody_uses_leaves_and_serves_first_who_has_asked(tmp_p
         process = subprocess.Popen([sys.executable, "-P", "-c", code], stdin=theirs.fileno(), env=environment)
         with servers, open(tmp_path / LOG, "wb") as log:
             if has_asked:
-                socket.send_fds(control, [os.fsencode(tmp_path)], [servers.fileno(), log.fileno()])
+                line = json.dumps(str(tmp_path)).encode() + b"\n"
+                socket.send_fds(control, [line], [servers.fileno(), log.fileno()])
         if has_asked:
             report = json.loads(channel.makefile("r").readline())
             assert psutil.Process(report["pid"]).ppid() == process.pid
             channel.shutdown(socket.SHUT_RDWR)
         assert process.wait(30) == 0
         with pytest.raises(OSError, match="pipe"):
-            socket.send_fds(control, [b"too late"], [0])
+            socket.send_fds(control, [b"too late\n"], [0])

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import mrkernel as mr
 from mrkernel.errors import JobSpecError, OptionError, TaskFailedError
-from mrkernel.events import TaskRetried
+from mrkernel.events import StageFinished, TaskRetried
 from mrkernel.joins import Join
 from mrkernel.session import explain, join_job
 
@@ -94,6 +94,30 @@ def test_explain_tells_of_both() -> None:
     assert re.search(r"reduce 2 +sum\n", said)
 
 
+@pytest.mark.parametrize("broadcast", [True, False])
+def test_values_that_arrow_has_no_type_for_come_as_they_are(broadcast: bool) -> None:
+    sets = mr.run(mr.Job(lambda n: (n % 3, ("ä", n % 4)), set), range(40), executor="inline")
+    names = [{"key": n, "n": "abc"[n]} for n in range(3)]
+    then = mr.Job(lambda row: (row["n"], sorted(row["value"])), list)
+    found = mr.join(sets, names, on="key", then=then, broadcast=broadcast, executor="inline")
+    assert dict(found) == {name: [[("ä", n) for n in range(4)]] for name in "abc"}
+
+
+def test_the_side_that_was_sent_is_given_back_before_the_reduce_stage() -> None:
+    from mrkernel.engine.tasks import joining
+
+    def reducer(who: str, numbers: Any) -> bool:
+        return joining._sent._held is None
+
+    result = mr.join(LINES, WHO, on="order", broadcast=True, then=mr.Job(by_row, reducer), executor="inline")
+    assert set(dict(result).values()) == {True}
+
+
+def test_records_are_those_that_are_read() -> None:
+    result = mr.join(LINES, WHO.slice(0, 1), on="order", broadcast=True, then=mr.Job(by_row, len), executor="inline")
+    assert {stage.name: stage.records for stage in result.report.progress.stages}["map 2"] == N
+
+
 # -- columns -----------------------------------------------------------------------------------------------------
 
 
@@ -157,6 +181,23 @@ def test_a_record_that_fails_is_the_joined_row(run: Any) -> None:
     assert sum(dict(result).values()) == lines.num_rows - len(bad) - sum(n >= 600 for n in lines["order"].to_pylist())
 
 
+def test_bad_rows_of_batches_are_named_by_their_own_numbers(tmp_path: Path) -> None:
+    n_rows = 300_000
+    (tmp_path / "lines.csv").write_text("k,n\n" + "".join(f"{n % 7},{n}\n" for n in range(n_rows)))
+
+    def mapper(batch: pa.RecordBatch) -> pa.RecordBatch:
+        if any(n in (100, 290_000) for n in batch.column("n").to_pylist()):
+            raise ValueError("bad")
+        return pa.record_batch([batch.column("k"), batch.column("n")], names=["k", "n"])
+
+    right = pa.table({"k": range(7)})
+    result = mr.join(str(tmp_path / "lines.csv"), right, on="k", broadcast=True, on_error="collect",
+                     then=mr.Job(mapper, len), executor="inline", chunk_size="1 GiB")  # fmt: skip
+    where = result.errors.to_arrow()
+    assert where["location"].to_pylist() == ["joined row 101 of this split", "joined row 290001 of this split"]
+    assert sum(dict(result).values()) == n_rows - 2
+
+
 def test_lines_that_do_not_parse_are_set_aside(tmp_path: Path) -> None:
     (tmp_path / "items.csv").write_text("order,item\n1,pen\n2\n3,pen\n")
     then = mr.Job(lambda row: (row["item"], 1), sum)
@@ -199,3 +240,31 @@ def test_files_of_the_small_side_that_are_lost_are_written_again(monkeypatch: py
     assert retried == [("map right", 0), ("map 2", 0)]
     assert dict(result) == by_pandas(ORDERS, ITEMS, ["order"], "left")
     assert sum(rows(result).values()) == 5
+
+
+def test_a_host_that_is_lost_costs_what_it_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mrkernel.engine.tasks import joining
+
+    folders: set[str] = set()
+    lost: list[Path] = []
+    write = joining.write_run
+
+    def watched(*arguments: Any, folder: str, **options: Any) -> Any:
+        folders.add(folder)
+        return write(*arguments, folder=folder, **options)
+
+    def lose(event: Any) -> None:
+        if isinstance(event, StageFinished) and event.stage == "map 2" and not lost:
+            lost.extend({path for folder in folders for path in Path(folder).rglob("*") if path.is_file()})
+            for path in lost:
+                path.unlink()
+            # As in a worker that was not there before.
+            joining._sent.leave(None)
+
+    monkeypatch.setattr(joining, "write_run", watched)
+    then = mr.Job(lambda row: (row["who"], row["note"] * 2_000), lambda who, notes: sum(map(len, notes)))
+    options: dict[str, Any] = {"on": "order", "broadcast": True, "then": then, "executor": "inline", "reducers": 3,
+                               "chunk_size": "16 KiB"}  # fmt: skip
+    answer = dict(mr.join(LINES, WHO, listeners=[lose], **options))
+    assert len(lost) > 1
+    assert answer == dict(mr.join(LINES, WHO, **options))

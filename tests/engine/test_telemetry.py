@@ -168,3 +168,20 @@ def test_a_slow_mapper_is_heard_of_in_the_midst_of_a_block(run, on_error):
     assert len(within) >= 2
     assert within == sorted(within)
     assert all(n_bytes > 0 for _, n_bytes in within)
+
+
+@pytest.mark.parametrize("on_error", ["raise", "skip"])
+def test_a_mapper_that_turns_slow_and_gives_nothing_is_heard_of(inline, on_error):
+    heard = []
+
+    def mapper(n):
+        if n > 5_000:
+            time.sleep(0.002)
+
+    def listen(event):
+        if isinstance(event, TaskProgressed):
+            heard.append(event.records)
+
+    # A block has 8,192 records, and the quick ones before have made the pace.
+    inline(mr.Job(mapper), range(6_500), chunk_size="1 GiB", listeners=[listen], on_error=on_error)
+    assert len([records for records in heard if 5_000 < records < 6_500]) >= 3

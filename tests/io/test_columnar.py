@@ -13,6 +13,7 @@ import pytest
 from mrkernel import io
 from mrkernel.batches import encode_column, make_table
 from mrkernel.errors import OptionError, SchemaMismatchError, SourceReadError
+from mrkernel.io.filesource import even_ranges
 from mrkernel.testing.sources import read_all
 
 TABLE = pa.table({"a": list(range(100)), "b": [f"x{n}" for n in range(100)], "c": [{"d": n} for n in range(100)]})
@@ -149,3 +150,11 @@ def test_tuples_survive_a_file(tmp_path: Path, write: Any, name: str) -> None:
     table = make_table([encode_column([(1, "a"), (2, "b")], "pair"), encode_column([1, 2], "n")])
     source = io.source(write(table, tmp_path / name))
     assert read_all(source, 1) == [{"pair": (1, "a"), "n": 1}, {"pair": (2, "b"), "n": 2}]
+
+
+@pytest.mark.parametrize(("sizes", "target", "lengths"), [
+    ([7] * 10, 10, [1] * 10), ([9] * 10, 10, [1] * 10), ([10] * 10, 30, [3, 2, 3, 2]), ([1, 1, 1, 100], 30, [3, 1]),
+    ([], 10, []), ([0, 0], 10, [2]), ([5] * 3, 100, [3]),
+])  # fmt: skip
+def test_ranges_are_alike(sizes: list[int], target: int, lengths: list[int]) -> None:
+    assert [stop - start for start, stop in even_ranges(sizes, target)] == lengths

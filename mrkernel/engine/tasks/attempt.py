@@ -269,7 +269,7 @@ def run_attempt(call: Call, runtime: Runtime) -> TaskReport:
     clock = PhaseClock(kind)
     aside = SettingAside(call.errors, call.stage, call.task, at) if call.errors.is_tolerant else None
     sampler = Sampler(clock) if call.is_profiled else None
-    leave_other_joins(call.job_id)
+    leave_other_joins(call)
     with use_context(task), use_clock(clock), sampler or nullcontext():
         try:
             step = load_job(call.job).steps[call.step]

@@ -40,7 +40,10 @@ def careful_pairs(
     *,
     takes_pairs: bool,
 ) -> Iterator[list[Any]]:
-    """Pieces of the pairs of all records but the bad ones; ``be_at(n)`` is told of each record before its call."""
+    """The pairs of all records but the bad ones in pieces, some of them empty.
+
+    ``be_at(n)`` is told of each record before its call.
+    """
     call = _caller(function, takes_pairs=takes_pairs)
     first = 0
     while first < len(records):
@@ -55,8 +58,7 @@ def careful_pairs(
         for index in sorted(piece.bad):
             be_at(index)
             aside.take(piece.bad[index])
-        if piece.pairs:
-            yield piece.pairs
+        yield piece.pairs
 
 
 def _caller(function: Callable[..., Any] | None, *, takes_pairs: bool) -> Callable[[Any], Iterable[Any]]:

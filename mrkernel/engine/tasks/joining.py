@@ -12,7 +12,7 @@ import pyarrow as pa
 from mrkernel.batches import Column, make_table
 from mrkernel.engine.phases import phase
 from mrkernel.engine.shuffle import Run, RunReaders, read_all, write_run
-from mrkernel.engine.tasks.attempt import JoinCall, MapCall, Progress, ReduceCall, Runtime
+from mrkernel.engine.tasks.attempt import Call, JoinCall, MapCall, Progress, ReduceCall, Runtime
 from mrkernel.engine.tasks.conforming import conformed
 from mrkernel.engine.tasks.foreign import as_tuple
 from mrkernel.engine.tasks.joiner import Indexed, Joiner, key_columns
@@ -22,7 +22,7 @@ from mrkernel.engine.tasks.reading import Meter, reading
 from mrkernel.engine.tasks.setting_aside import SettingAside
 from mrkernel.grouping import encode_keys
 from mrkernel.io import Aside, Origin, RecordBlock, Source, Split, Unreadable
-from mrkernel.io.objects import row_blocks
+from mrkernel.io.objects import BLOCK_RECORDS, dict_rows
 from mrkernel.joins import LEFT, RIGHT, JoinPlan, Sides
 from mrkernel.partition import partition_ids
 
@@ -116,13 +116,21 @@ def _joiner(call: JoinCall, runtime: Runtime) -> Joiner:
 
 
 class JoinedRows(Source):
-    """The rows of a split joined with the side that was sent whole, as what a mapper reads."""
+    """The rows of a split joined with the side that was sent whole, as what a mapper reads.
+
+    Parameters
+    ----------
+    meter
+        Told of the rows that are read, of which many more or fewer may come.
+    sides
+        The call's source, or one like it.
+    """
 
     record_name = "joined row"
     has_own_marks = True
 
-    def __init__(self, call: JoinCall, runtime: Runtime, sides: Source | None = None) -> None:
-        self._call, self._runtime, self._sides = call, runtime, sides or call.source
+    def __init__(self, call: JoinCall, runtime: Runtime, meter: Meter, sides: Source | None = None) -> None:
+        self._call, self._runtime, self._meter, self._sides = call, runtime, meter, sides or call.source
 
     @property
     def name(self) -> str:
@@ -138,18 +146,29 @@ class JoinedRows(Source):
         plan = self._call.join
         assert plan is not None
         joiner, schema = _joiner(self._call, self._runtime), plan.schema_of(plan.large)
-        found = _conformed(self._sides, self._sides.read(split), split, schema)
-        for block in _blocks(found, schema):
+        for block in _blocks(self._counted(_conformed(self._sides, self._sides.read(split), split, schema)), schema):
             for table in joiner.joined(block):
                 yield from table.to_batches()
 
+    def _counted(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            yield batch
+            self._meter.count(batch.num_rows, batch.nbytes)
+
     def read_records(self, split: Split) -> Iterator[RecordBlock]:
         """The same as dicts."""
-        return row_blocks(self.read(split))
+        first = 0
+        for batch in self.read(split):
+            for start in range(0, batch.num_rows, BLOCK_RECORDS):
+                rows = batch.slice(start, BLOCK_RECORDS)
+                yield RecordBlock(dict_rows(rows), first, rows.nbytes)
+                first += rows.num_rows
 
     def setting_aside(self, aside: Aside) -> JoinedRows:
-        """As the sides do."""
-        return JoinedRows(self._call, self._runtime, self._sides.setting_aside(aside))
+        """As the sides do; their blocks are not those of the joined rows, and stay with them."""
+        own = Aside()
+        own.receive(lambda line: aside.hand_over(line.text, line.error, line.origin))
+        return JoinedRows(self._call, self._runtime, self._meter, self._sides.setting_aside(own))
 
     def locate(self, split: Split, block: RecordBlock, index: int) -> Origin:
         """The number of the joined row: it has no line of its own."""
@@ -166,7 +185,7 @@ def _loaded(call: JoinCall, runtime: Runtime) -> Indexed:
 
 
 class _Sent:
-    """The side that was sent whole, as the tasks of one join share it in a worker, until one of another job runs."""
+    """The side that was sent whole, as the tasks of one join share it in a worker, until one of another kind runs."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -182,7 +201,7 @@ class _Sent:
                 self._held, self._key = load(), key
             return self._held
 
-    def leave(self, job_id: str) -> None:
+    def leave(self, job_id: str | None) -> None:
         with self._lock:
             if self._key is not None and self._key[0] != job_id:
                 self._key = self._held = None
@@ -191,9 +210,9 @@ class _Sent:
 _sent = _Sent()
 
 
-def leave_other_joins(job_id: str) -> None:
-    """Give back the memory that a join of another job holds in this process."""
-    _sent.leave(job_id)
+def leave_other_joins(call: Call) -> None:
+    """Give back the memory that joins hold in this process, but for that of a call that joins."""
+    _sent.leave(call.job_id if isinstance(call, JoinCall) else None)
 
 
 # -- both sides shuffled ---------------------------------------------------------------------------------------

@@ -26,15 +26,17 @@ __all__ = ["run_map"]
 
 _SEARCH_S = 10.0
 # A mapper gets as many records at a time as take between these: a slow one is heard of in the midst of a block.
-_SHORT_S, _LONG_S, _MOST_AT_ONCE = 0.02, 0.1, 1 << 20
+_SHORT_S, _LONG_S, _MOST_AT_ONCE = 0.02, 0.1, 1 << 10
 
 
 def run_map(
     call: MapCall, step: Job, runtime: Runtime, task: TaskContext, at: Progress, aside: SettingAside | None
 ) -> dict[str, Any]:
     """Run the call; the fields of its report."""
+    meter = own_meter = Meter(runtime)
     if isinstance(call, JoinCall):
-        call = replace(call, source=JoinedRows(call, runtime))
+        # What is read is told of, and not what the join makes of it.
+        call, own_meter = replace(call, source=JoinedRows(call, runtime, meter)), Meter(runtime, tells=False)
     where: dict[str, Any] = {"task": call.task, "worker": runtime.worker, "folder": call.folder}
     collector: RunCollector | PartCollector
     if call.has_shuffle:
@@ -44,12 +46,11 @@ def run_map(
         )  # fmt: skip
     else:
         collector = PartCollector(step, **where)
-    meter = Meter(runtime)
     at.function = "setup"
     with bound(step.mapper, step, task) as function:
         try:
-            attempt = MapAttempt(call=call, step=step, function=function, collector=collector, meter=meter, task=task,
-                                 at=at)  # fmt: skip
+            attempt = MapAttempt(call=call, step=step, function=function, collector=collector, meter=own_meter,
+                                 task=task, at=at)  # fmt: skip
             if aside is not None:
                 CarefulMap(attempt, aside).run()
             elif step.batch_kind:
@@ -128,8 +129,9 @@ def _map_records(attempt: MapAttempt) -> None:
 def _paced(size: int, seconds: float) -> int:
     """How many records to map next, if so many took so long."""
     if seconds < _SHORT_S:
+        # More at once gain nothing, and would be many if they are slow.
         return min(2 * size, _MOST_AT_ONCE)
-    return max(1, size // 2) if seconds > _LONG_S else size
+    return max(1, int(size * _LONG_S / seconds)) if seconds > _LONG_S else size
 
 
 def _point_at_culprit(call: MapCall, step: Job, function: Any, at: Progress) -> Exception | None:

@@ -25,10 +25,10 @@ _PIECE, _PIECE_BYTES = 1 << 9, 16 << 20
 
 
 class Meter:
-    """Counts what was mapped, reports it now and then, and leaves when the attempt is cancelled."""
+    """Counts what was mapped, reports it now and then if it ``tells``, and leaves when the attempt is cancelled."""
 
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
+    def __init__(self, runtime: Runtime, *, tells: bool = True) -> None:
+        self._runtime, self._tells = runtime, tells
         self.records = self.n_bytes = 0
 
     def count(self, records: int, n_bytes: int) -> None:
@@ -44,7 +44,8 @@ class Meter:
     def _tell(self, records: int, n_bytes: int) -> None:
         if self._runtime.is_cancelled():
             raise AttemptCancelled
-        self._runtime.tell(self.records + records, self.n_bytes + n_bytes)
+        if self._tells:
+            self._runtime.tell(self.records + records, self.n_bytes + n_bytes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
