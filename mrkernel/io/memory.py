@@ -229,9 +229,9 @@ def _column(name: str, series: Any, pd: Any) -> pa.Array:
     return column
 
 
-def rows_for(n_rows: int, n_bytes: int, target: int = 4 << 20) -> int:
-    """How many rows make about ``target`` bytes, between 1 and 131,072."""
-    return max(1, min(131_072, target * max(n_rows, 1) // max(n_bytes, 1)))
+def rows_for(n_rows: int, n_bytes: int, target: int = 4 << 20, *, most: int = 131_072) -> int:
+    """How many rows make about ``target`` bytes, between 1 and ``most``."""
+    return max(1, min(most, target * max(n_rows, 1) // max(n_bytes, 1)))
 
 
 def _is_plain(record: Any, depth: int = 0) -> bool:

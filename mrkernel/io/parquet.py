@@ -19,6 +19,9 @@ from mrkernel.io.schemas import conform
 
 __all__ = ["ParquetSource"]
 
+# Each batch costs a query where a mapper is Polars': with twice as many rows query 1 of TPC-H takes a tenth less.
+_MOST_ROWS = 1 << 18
+
 
 class ParquetSource(ColumnarSource):
     """Rows of Parquet files.
@@ -69,12 +72,13 @@ class ParquetSource(ColumnarSource):
             row += n_rows
 
     def read_piece(self, piece: Piece) -> Iterator[pa.RecordBatch]:
-        """Batches of about 4 MB."""
+        """Batches of about 4 MB as stored."""
         schema = self.schema()
         with self._file(piece.path) as file:
             present = [name for name in schema.names if name in file.schema_arrow.names]
             groups = [file.metadata.row_group(n) for n in range(piece.start, piece.stop)]
-            rows = rows_for(sum(group.num_rows for group in groups), sum(group.total_byte_size for group in groups))
+            n_bytes = sum(_stored_bytes(group, present) for group in groups)
+            rows = rows_for(sum(group.num_rows for group in groups), n_bytes, most=_MOST_ROWS)
             quick = None if is_url(piece.path) else QuickGroups(piece.path, file, present)
             for number in range(piece.start, piece.stop):
                 n_read = 0
@@ -114,6 +118,12 @@ class ParquetSource(ColumnarSource):
         is_large = stop - start == 1 and total > 2 * chunk_bytes
         return Cut(start=start, stop=stop, size_bytes=total, extra=first_row,
                    note="a row group cannot be split" if is_large else "")  # fmt: skip
+
+
+def _stored_bytes(group: Any, columns: list[str]) -> int:
+    """Bytes of some columns of a row group without their compression; values that repeat count once."""
+    chunks = [group.column(n) for n in range(group.num_columns)]
+    return sum(chunk.total_uncompressed_size for chunk in chunks if _is_of(chunk.path_in_schema, columns))
 
 
 def _group_size(group: Any, columns: list[str] | None) -> tuple[int, int]:
