@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+
 import pytest
 
 from tests.magics.kernels import Kernel, environment
@@ -30,6 +32,8 @@ def shell(_ipython_folder, _cluster_closed_at_the_end, tmp_path, monkeypatch):
     yield shell
     shell.run_line_magic("unload_ext", "mrkernel")
     InteractiveShell.clear_instance()
+    # Else each would look through all of memory at the end: two minutes for all of them.
+    atexit.unregister(shell.atexit_operations)
 
 
 @pytest.fixture(scope="module")
